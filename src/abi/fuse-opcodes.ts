@@ -64,7 +64,7 @@ export type Tail =
   | "names"
   /** Extension records after the name, from the next multiple of 8 on, if `total_extlen` > 0. */
   | "name+extensions"
-  /** SYMLINK: new name, target. */
+  /** SYMLINK: new name, target, then extension records as above. */
   | "name+target"
   | "data"
   /** SETXATTR: name, then `size` bytes. */
@@ -351,7 +351,7 @@ export const OPCODES = Object.freeze({
     out: [FuseBmapOut],
     bounded: ["block"],
   }),
-  // Last request of a session; the kernel waits for the reply only on a fuseblk mount.
+  // Comes only from fuseblk and virtiofs mounts, as the last request.
   DESTROY: row({ name: "DESTROY", code: 38, method: "destroy", since: 8, missing: 0 }),
   // ENOSYS becomes ENOTTY in the kernel. arg is a pointer or any number of the caller's.
   IOCTL: row({
@@ -379,6 +379,7 @@ export const OPCODES = Object.freeze({
     bounded: ["offset"],
     missing: 0,
   }),
+  // A filesystem that has only forget gets one call per record.
   BATCH_FORGET: row({
     name: "BATCH_FORGET",
     code: 42,
