@@ -1,0 +1,57 @@
+// Owns: memory that C code sees: arenas (one SharedArrayBuffer with one view of each kind), C strings, addresses.
+// An arena is kept referenced by whoever gives its addresses to the kernel; it never moves and is never detached.
+
+import { ptr } from "bun:ffi";
+
+export const PAGE_SIZE = 4096;
+
+/** Address of a buffer's first byte. The caller keeps the buffer alive while C code may use the address. */
+export function addressOf(view: ArrayBufferView): number {
+  return ptr(view as Uint8Array) as unknown as number;
+}
+
+/** One region of memory shared between threads and with the kernel. Offsets are bytes from `address`. */
+export interface Arena {
+  readonly buffer: SharedArrayBuffer;
+  readonly size: number;
+  readonly address: number;
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  /** The same bytes with Node's string slicing methods. */
+  readonly text: Buffer;
+}
+
+/** Views over an existing buffer, for example one received by another thread. */
+export function arenaOver(buffer: SharedArrayBuffer): Arena {
+  const bytes = new Uint8Array(buffer);
+  return {
+    buffer,
+    size: buffer.byteLength,
+    address: addressOf(bytes),
+    view: new DataView(buffer),
+    bytes,
+    words: new Int32Array(buffer, 0, buffer.byteLength >> 2),
+    text: Buffer.from(buffer as unknown as ArrayBuffer),
+  };
+}
+
+/**
+ * A zeroed, page-aligned arena of `size` bytes, rounded up to whole pages. Untouched pages cost no memory.
+ * Errors: `RangeError` when the engine cannot give so much, or gives it unaligned.
+ */
+export function createArena(size: number): Arena {
+  const rounded = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+  const arena = arenaOver(new SharedArrayBuffer(rounded));
+  if (arena.address % PAGE_SIZE !== 0) throw new RangeError(`arena of ${rounded} bytes is not page-aligned`);
+  return arena;
+}
+
+/** A NUL-terminated copy of `text` for C. Errors: `TypeError` on an embedded NUL. */
+export function cString(text: string | Uint8Array): Uint8Array {
+  const bytes = typeof text === "string" ? Buffer.from(text) : text;
+  if (bytes.includes(0)) throw new TypeError(`string with an embedded NUL: ${JSON.stringify(String(text))}`);
+  const out = new Uint8Array(bytes.length + 1);
+  out.set(bytes);
+  return out;
+}

@@ -1,0 +1,67 @@
+// Owns: what belongs to the calling thread: credentials, capabilities, file mode mask, CPU affinity, limits.
+// All of it is per thread in the kernel; raw system calls are used where the C library would change every thread.
+
+import { checked } from "./errno.ts";
+import { Rlimit } from "./kernel-structs.ts";
+import { libc } from "./libc.ts";
+import { addressOf } from "./memory.ts";
+
+const CLONE_FS = 0x200;
+const RLIMIT_NOFILE = 7;
+const CAPABILITY_VERSION_3 = 0x20080522;
+const SYS_CAPGET = process.arch === "arm64" ? 90 : 125;
+const SYS_CAPSET = process.arch === "arm64" ? 91 : 126;
+
+/** Capability numbers used here. */
+export const CAP = { DAC_OVERRIDE: 1, DAC_READ_SEARCH: 2, FOWNER: 3, FSETID: 4, MKNOD: 27, SYS_ADMIN: 21 } as const;
+
+export const geteuid = (): number => libc.geteuid();
+export const getegid = (): number => libc.getegid();
+export const gettid = (): number => libc.gettid();
+export const setfsuid = (uid: number): number => libc.setfsuid(uid);
+export const setfsgid = (gid: number): number => libc.setfsgid(gid);
+export const umask = (mask: number): number => libc.umask(mask);
+
+/** Gives the calling thread a file mode mask and working directory of its own. Result 0 or -errno. */
+export const unshareFs = (): number => checked(libc.unshare(CLONE_FS));
+
+const header = new Int32Array([CAPABILITY_VERSION_3, 0]);
+const sets = new Int32Array(6); // effective, permitted, inheritable; low words, then high words
+const headerAddress = addressOf(header);
+const setsAddress = addressOf(sets);
+
+/** Effective capabilities 0..31 of the calling thread as a bit mask; 0 when they cannot be read. */
+export function effectiveCapabilities(): number {
+  return libc.syscall(SYS_CAPGET, headerAddress, setsAddress, 0, 0, 0, 0) < 0 ? 0 : (sets[0] ?? 0) >>> 0;
+}
+
+/** Sets effective capabilities 0..31 of the calling thread, within its permitted set. Result 0 or -errno. */
+export function setEffectiveCapabilities(mask: number): number {
+  const got = checked(libc.syscall(SYS_CAPGET, headerAddress, setsAddress, 0, 0, 0, 0));
+  if (got < 0) return got;
+  sets[0] = mask & (sets[1] ?? 0);
+  return checked(libc.syscall(SYS_CAPSET, headerAddress, setsAddress, 0, 0, 0, 0));
+}
+
+/**
+ * Raises the process's limit of open descriptors as far as it may: to `wanted` with privilege, else to the hard
+ * limit. Result: the limit now in force.
+ */
+export function raiseOpenFileLimit(wanted: number): number {
+  const limit = new Uint32Array(Rlimit.size / 4);
+  const address = addressOf(limit);
+  if (libc.getrlimit(RLIMIT_NOFILE, address) < 0) return 0;
+  const hard = (limit[2] ?? 0) + (limit[3] ?? 0) * 2 ** 32;
+  for (const target of [Math.max(wanted, hard), hard]) {
+    limit.set([target >>> 0, Math.floor(target / 2 ** 32), Math.max(target, hard) >>> 0, Math.floor(Math.max(target, hard) / 2 ** 32)]);
+    if (libc.setrlimit(RLIMIT_NOFILE, address) === 0) return target;
+  }
+  return 0;
+}
+
+/** Pins the calling thread to one CPU. Result 0 or -errno (EINVAL: the CPU is offline or not allowed). */
+export function pinToCpu(cpu: number): number {
+  const mask = new Uint8Array(128);
+  mask[cpu >> 3] = 1 << (cpu & 7);
+  return checked(libc.sched_setaffinity(0, mask.length, addressOf(mask)));
+}
