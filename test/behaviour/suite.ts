@@ -1,0 +1,23 @@
+// The POSIX behaviour suite: what every mounted directory is judged by, written once.
+// Owns the list of areas. Knows no transport and no server: a target is a directory and a table of features.
+import { describe } from "vitest";
+import { directories } from "./directories.ts";
+import { files } from "./files.ts";
+import { links } from "./links.ts";
+import { names } from "./names.ts";
+import { rename } from "./rename.ts";
+import type { Target } from "./target.ts";
+
+export type { Features, Support, Target } from "./target.ts";
+
+const AREAS = { names, files, directories, links, rename } as const;
+
+/** The name of one area of the suite. */
+export type Area = keyof typeof AREAS;
+
+/** Registers the suite for one target, or the areas named; a test may take 60 s, so that a slow machine is no failure. */
+export function behaviour(target: Target, areas: readonly Area[] = Object.keys(AREAS) as Area[]): void {
+  describe(target.name, { timeout: 60_000 }, () => {
+    for (const name of areas) describe(name, () => AREAS[name](target));
+  });
+}
