@@ -63,7 +63,9 @@ function encode(word: Word): string {
 
 /** The bytes behind an escaped word of a reply. */
 export function decode(text: string): Buffer {
-  const latin = text.replace(/%([0-9A-F]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+  const latin = text.replace(/%([0-9A-F]{2})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
   return Buffer.from(latin, "latin1");
 }
 

@@ -19,7 +19,11 @@ function moving(it: It): void {
     await file("a", "text", 0o640);
     await folder("d");
     const before = await p.stat(path("a"));
-    for (const [from, to] of [["a", "b"], ["b", "d/c"], ["d/c", "a"]] as const) {
+    for (const [from, to] of [
+      ["a", "b"],
+      ["b", "d/c"],
+      ["d/c", "a"],
+    ] as const) {
       await p.call("rename", path(from), path(to));
       const { ino, size, permissions, nlink } = await p.stat(path(to));
       expect([ino, size, permissions, nlink]).toEqual([before.ino, 4n, 0o640, 1]);
@@ -28,7 +32,13 @@ function moving(it: It): void {
     }
   });
 
-  it("rename: a directory moves with what is in it, and dot-dot follows", async ({ p, path, file, folder, content }) => {
+  it("rename: a directory moves with what is in it, and dot-dot follows", async ({
+    p,
+    path,
+    file,
+    folder,
+    content,
+  }) => {
     await folder("a");
     await folder("a/sub");
     await file("a/sub/f", "deep");

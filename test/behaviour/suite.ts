@@ -1,16 +1,21 @@
 // The POSIX behaviour suite: what every mounted directory is judged by, written once.
 // Owns the list of areas. Knows no transport and no server: a target is a directory and a table of features.
 import { describe } from "vitest";
+import { acls } from "./acl.ts";
 import { directories } from "./directories.ts";
 import { files } from "./files.ts";
 import { links } from "./links.ts";
 import { names } from "./names.ts";
+import { permissions } from "./permissions.ts";
 import { rename } from "./rename.ts";
+import { setid } from "./setid.ts";
 import type { Target } from "./target.ts";
+import { times } from "./times.ts";
+import { xattrs } from "./xattrs.ts";
 
 export type { Features, Support, Target } from "./target.ts";
 
-const AREAS = { names, files, directories, links, rename } as const;
+const AREAS = { names, files, directories, links, rename, permissions, setid, times, xattrs, acls } as const;
 
 /** The name of one area of the suite. */
 export type Area = keyof typeof AREAS;

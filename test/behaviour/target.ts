@@ -10,13 +10,7 @@ import { type Identity, Probe, type Stat } from "./probe.ts";
 export type Support = true | (string & {});
 
 /** The modes of fallocate(2), by the names that the tests and the exerciser use. */
-export type FallocateMode =
-  | "allocate"
-  | "keep-size"
-  | "punch-hole"
-  | "zero-range"
-  | "collapse-range"
-  | "insert-range";
+export type FallocateMode = "allocate" | "keep-size" | "punch-hole" | "zero-range" | "collapse-range" | "insert-range";
 
 /** What a target can do. Lengths in bytes. */
 export type Features = {
