@@ -157,8 +157,11 @@ static long run_fsids(struct word *a)
 
 static long run_setrlimit(struct word *a)
 {
-	struct rlimit limit = { (rlim_t)number(a[1]), RLIM_INFINITY };
+	struct rlimit limit;
 
+	if (getrlimit((int)number(a[0]), &limit) < 0)
+		return -1;
+	limit.rlim_cur = (rlim_t)number(a[1]);
 	return setrlimit((int)number(a[0]), &limit);
 }
 

@@ -2,20 +2,47 @@
 // Owns the list of areas. Knows no transport and no server: a target is a directory and a table of features.
 import { describe } from "vitest";
 import { acls } from "./acl.ts";
+import { concurrency } from "./concurrency.ts";
 import { directories } from "./directories.ts";
+import { exerciser } from "./exerciser.ts";
 import { files } from "./files.ts";
+import { limits } from "./limits.ts";
 import { links } from "./links.ts";
+import { locks } from "./locks.ts";
+import { mmap } from "./mmap.ts";
 import { names } from "./names.ts";
 import { permissions } from "./permissions.ts";
 import { rename } from "./rename.ts";
 import { setid } from "./setid.ts";
+import { space } from "./space.ts";
+import { special } from "./special.ts";
 import type { Target } from "./target.ts";
 import { times } from "./times.ts";
+import { unlinked } from "./unlinked.ts";
 import { xattrs } from "./xattrs.ts";
 
 export type { Features, Support, Target } from "./target.ts";
 
-const AREAS = { names, files, directories, links, rename, permissions, setid, times, xattrs, acls } as const;
+const AREAS = {
+  names,
+  files,
+  directories,
+  links,
+  rename,
+  permissions,
+  setid,
+  times,
+  xattrs,
+  acls,
+  locks,
+  space,
+  mmap,
+  unlinked,
+  special,
+  concurrency,
+  limits,
+  exerciser,
+} as const;
 
 /** The name of one area of the suite. */
 export type Area = keyof typeof AREAS;

@@ -93,6 +93,9 @@ export type Bench = {
   tick(...stats: Stat[]): Promise<void>;
 };
 
+// A test that hangs ends like one that fails: its probes are killed, so that its next call rejects and cleanup runs.
+const HANG_MS = 50_000;
+
 let serial = 0;
 
 async function makeBench(target: Target, area: string, started: Probe[]): Promise<Bench> {
@@ -144,12 +147,14 @@ async function tick(p: Probe, clock: string, stats: readonly Stat[]): Promise<vo
 
 async function run(target: Target, area: string, body: (bench: Bench) => Promise<void>): Promise<void> {
   const started: Probe[] = [];
+  const watchdog = setTimeout(() => void Promise.all(started.map((probe) => probe.close())), HANG_MS);
   let dir: string | undefined;
   try {
     const bench = await makeBench(target, area, started);
     dir = bench.dir;
     await body(bench);
   } finally {
+    clearTimeout(watchdog);
     await Promise.all(started.map((probe) => probe.close()));
     if (dir) await rm(dir, { recursive: true, force: true });
   }
