@@ -1,0 +1,72 @@
+// The packed project works for someone who installs it: `bun add` of the tarball, a program that type-checks without
+// this project's compiler options, and an import that runs. Nothing that only developers need is packed.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PROJECT } from "./gate/project-files.ts";
+
+const BIN = join(PROJECT, "node_modules", ".bin");
+const directory = mkdtempSync(join(tmpdir(), "rfuse-package-"));
+const consumer = join(directory, "consumer");
+let packed: string[] = [];
+
+const PROGRAM = `import { mount } from "rfuse";
+
+const make: typeof mount = mount;
+// @ts-expect-error: the types are real ones, so a call without arguments is refused
+const broken = () => mount();
+console.log(typeof make, typeof broken);
+`;
+
+/** What a consumer's compiler is told: declarations are checked, and ".ts" imports are not allowed. */
+const compilerOptions = (moduleKind: string) => ({
+  target: "ESNext",
+  lib: ["ESNext"],
+  types: ["bun-types"],
+  module: moduleKind,
+  strict: true,
+  noEmit: true,
+  skipLibCheck: true,
+});
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  const result = spawnSync(command, args, { cwd, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
+  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${result.stdout}${result.stderr}`);
+  return result.stdout;
+}
+
+beforeAll(() => {
+  run("npm", ["pack", "--silent", "--pack-destination", directory], PROJECT);
+  const tarball = readdirSync(directory).find((name) => name.endsWith(".tgz"));
+  if (tarball === undefined) throw new Error("npm pack made no tarball");
+  packed = run("tar", ["-tzf", tarball], directory).trim().split("\n");
+  mkdirSync(consumer);
+  writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
+  run(process.execPath, ["add", join(directory, tarball)], consumer);
+  for (const name of ["bun-types", "@types", "undici-types"]) {
+    symlinkSync(join(PROJECT, "node_modules", name), join(consumer, "node_modules", name));
+  }
+  writeFileSync(join(consumer, "program.ts"), PROGRAM);
+}, 120_000);
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+describe("the package", () => {
+  it("holds sources, declarations and licences, and no tests, set-up or kernel module", () => {
+    const needed = ["package.json", "LICENSE", "src/index.ts", "dist/types/src/index.d.ts"];
+    expect(packed).toEqual(expect.arrayContaining(needed.map((file) => `package/${file}`)));
+    expect(packed.filter((file) => /\.test\.(d\.)?ts$|^package\/(test|bench|kmod|setup)/.test(file))).toEqual([]);
+  });
+
+  it.each(["Preserve", "NodeNext"])("type-checks in a consumer's program with module %s", (moduleKind) => {
+    const config = { compilerOptions: compilerOptions(moduleKind), files: ["program.ts"] };
+    writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify(config));
+    expect(run(join(BIN, "tsc"), ["--project", "tsconfig.json"], consumer)).toBe("");
+  });
+
+  it("runs in a consumer's program", () => {
+    expect(run(process.execPath, ["run", "program.ts"], consumer)).toBe("function function\n");
+  });
+});
