@@ -22,8 +22,6 @@ export class DirentWriter {
   private readonly request: Request;
   private readonly plus: boolean;
   private readonly fixed: number;
-  /** Bytes written so far. */
-  length = 0;
   /** Offset in the arena of the fuse_entry_out of the entry added last (READDIRPLUS). */
   entryOut = 0;
 
@@ -33,9 +31,9 @@ export class DirentWriter {
     this.fixed = (plus ? FuseEntryOut.size : 0) + FuseDirent.size;
   }
 
-  /** Forgets what an earlier request left; dispatch calls it before the handler runs. */
-  reset(): void {
-    this.length = 0;
+  /** Bytes written so far; dispatch sets it to 0 for each request. */
+  get length(): number {
+    return this.request.dataLength;
   }
 
   /** Bytes that the caller's buffer can still take. */
@@ -76,9 +74,9 @@ export class DirentWriter {
     const size = (this.fixed + nameLength + 7) & ~7;
     if (size > this.room) return -1;
     const { request } = this;
-    const start = request.dataOut + this.length;
+    const start = request.dataOut + request.dataLength;
     request.words.fill(0, start >> 2, (start + size) >> 2);
-    this.length += size;
+    request.dataLength += size;
     this.entryOut = start;
     const dirent = this.plus ? start + FuseDirentplus.at.dirent : start;
     request.setU32(dirent + FuseDirent.at.namelen, nameLength);

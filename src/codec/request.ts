@@ -40,7 +40,7 @@ export class Request {
   secondName = 0;
   secondNameLength = 0;
 
-  /** Bytes of variable data after the fixed reply structs, where a handler's result cannot tell (IOCTL). */
+  /** Bytes of directory entries in the reply so far. */
   dataLength = 0;
 
   /** Monotonic time of arrival in nanoseconds. */

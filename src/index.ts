@@ -1,0 +1,14 @@
+// Owns: the public face of the package; everything that users may rely on is named here and nothing else.
+
+export { ERRNO, type ErrnoName, errno, FuseError } from "./codec/fuse-error.ts";
+export type { RequestHeader, RequestView } from "./codec/request-view.ts";
+export type { Connection, InitWishes } from "./fs/connection.ts";
+export type { Filesystem, Notifier, Result, SessionContext } from "./fs/filesystem.ts";
+export { mount } from "./mount.ts";
+export type { CloseReason, Mount, MountEvents } from "./mount-handle.ts";
+export type { UnmountOptions } from "./mounting/detach.ts";
+export { MountError, type MountErrorCode } from "./mounting/errors.ts";
+export type { MountOptions } from "./mounting/options.ts";
+export type { RequestFault, SlowRequest } from "./server/dispatch.ts";
+export type { Statistics } from "./server/statistics.ts";
+export type { FilesystemContext } from "./worker-messages.ts";

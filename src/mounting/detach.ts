@@ -1,0 +1,74 @@
+// Owns: unmounting: plainly, lazily or by force, through the same way that mounted. The system call can wait for the
+// filesystem's own daemon (to write cached data), so it never runs on a thread that serves.
+
+import { readdirSync, writeFileSync } from "node:fs";
+import { ERRNO, errnoName } from "../../ffi/errno.ts";
+import { UMOUNT } from "../../ffi/mount.ts";
+import { type Attached, findFusermount } from "./attach.ts";
+import { MountError } from "./errors.ts";
+import { isMounted, topMountAt } from "./mount-table.ts";
+
+/** How to unmount. */
+export interface UnmountOptions {
+  /** Take the mount away at once; it is served until the last file on it is closed. */
+  readonly lazy?: boolean;
+  /** Abort the connection: every request fails, and the mount is taken away. Data not yet written is lost. */
+  readonly force?: boolean;
+}
+
+/** A mount to be undone. */
+export interface Detachable {
+  readonly mountpoint: string;
+  readonly device: string;
+  readonly via: Attached["via"];
+}
+
+/** Runs umount2(2) on a thread of its own; result 0 or -errno. */
+export type UnmountCall = (path: string, flags: number) => Promise<number>;
+
+const CONNECTIONS = "/sys/fs/fuse/connections";
+
+/** Aborts a connection through fusectl, where that is mounted; false when it is not, or not ours. */
+export function abortConnection(device: string): boolean {
+  const minor = device.split(":")[1];
+  try {
+    if (minor === undefined || !readdirSync(CONNECTIONS).includes(minor)) return false;
+    writeFileSync(`${CONNECTIONS}/${minor}/abort`, "1");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function detachByHelper({ mountpoint }: Detachable, lazy: boolean): Promise<string> {
+  const child = Bun.spawn([findFusermount(), "-u", ...(lazy ? ["-z"] : []), "--", mountpoint], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const [said, status] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  return status === 0 ? "" : said.trim() || `fusermount3: exit status ${status}`;
+}
+
+async function detachDirectly({ mountpoint }: Detachable, flags: number, call: UnmountCall): Promise<string> {
+  const result = await call(mountpoint, flags);
+  // EINVAL: it is no mountpoint any more.
+  return result >= 0 || result === -ERRNO.EINVAL ? "" : `umount2: ${errnoName(result)}`;
+}
+
+/** Unmounts. Errors: `MountError` UNMOUNT_BUSY, UNMOUNT_FAILED. Does nothing when it is not mounted any more. */
+export async function detach(mount: Detachable, options: UnmountOptions, call: UnmountCall): Promise<void> {
+  if (!isMounted(mount.device)) return;
+  if (topMountAt(mount.mountpoint)?.device !== mount.device) {
+    throw new MountError("UNMOUNT_BUSY", `another filesystem is mounted over ${JSON.stringify(mount.mountpoint)}; unmount that first`);
+  }
+  const force = options.force ?? false;
+  const lazy = force || (options.lazy ?? false);
+  if (force) abortConnection(mount.device);
+  const flags = UMOUNT.NOFOLLOW | (lazy ? UMOUNT.DETACH : 0) | (force ? UMOUNT.FORCE : 0);
+  const problem =
+    mount.via === "mount" ? await detachDirectly(mount, flags, call) : await detachByHelper(mount, lazy);
+  if (problem === "" || !isMounted(mount.device)) return;
+  if (/busy/i.test(problem)) {
+    throw new MountError("UNMOUNT_BUSY", `${JSON.stringify(mount.mountpoint)} is in use; close its files, or unmount with { lazy: true }`);
+  }
+  throw new MountError("UNMOUNT_FAILED", `unmounting ${JSON.stringify(mount.mountpoint)}: ${problem}`);
+}

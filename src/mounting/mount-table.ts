@@ -1,0 +1,39 @@
+// Owns: reading /proc/self/mountinfo. Paths there escape space, tab, newline and backslash as octal.
+
+import { readFileSync } from "node:fs";
+
+/** One line of mountinfo. */
+export interface MountEntry {
+  readonly id: number;
+  /** "major:minor" of the filesystem; unique among the mounted ones. */
+  readonly device: string;
+  readonly mountpoint: string;
+  readonly type: string;
+  readonly source: string;
+}
+
+const unescape = (text: string): string =>
+  Buffer.from(text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))), "latin1").toString();
+
+function parse(line: string): MountEntry {
+  const [before = "", after = ""] = line.split(" - ");
+  const [id = "", , device = "", , mountpoint = ""] = before.split(" ");
+  const [type = "", source = ""] = after.split(" ");
+  return { id: Number(id), device, mountpoint: unescape(mountpoint), type, source: unescape(source) };
+}
+
+/** All mounts that this process sees, in mount order. */
+export function readMountTable(): MountEntry[] {
+  // latin1 keeps bytes apart; `unescape` decodes them as UTF-8.
+  return readFileSync("/proc/self/mountinfo", "latin1").trimEnd().split("\n").map(parse);
+}
+
+/** The mount that a path leads to: the last one made on exactly that path. */
+export function topMountAt(path: string): MountEntry | undefined {
+  return readMountTable().findLast((entry) => entry.mountpoint === path);
+}
+
+/** Whether a filesystem is mounted anywhere. */
+export function isMounted(device: string): boolean {
+  return readMountTable().some((entry) => entry.device === device);
+}

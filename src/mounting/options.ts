@@ -1,0 +1,152 @@
+// Owns: the options of `mount`: their types, defaults and checks. A table of checks, so that an unknown key, a wrong
+// type and a value out of range all get an error that names the key, the value and the limit.
+
+import type { InitWishes } from "../fs/connection.ts";
+import { MountError } from "./errors.ts";
+
+/** Lanes that can be asked for by name. */
+export type LaneChoice = "auto" | "dev";
+
+/** Options of `mount`. An option of 0 means 0. */
+export interface MountOptions {
+  /** What the mount table shows as source. Default "rfuse". */
+  readonly name?: string;
+  /** The mount table shows type `fuse.SUBTYPE`. Default "rfuse". */
+  readonly subtype?: string;
+  /** The kernel refuses every change. Default false. */
+  readonly readOnly?: boolean;
+  /** Other users may enter. Brings `defaultPermissions` unless that is set to false. Default false. */
+  readonly allowOther?: boolean;
+  /** The kernel checks permissions by mode, owner and ACL. Default true. */
+  readonly defaultPermissions?: boolean;
+  /** Set-id bits work. Default false (nosuid). */
+  readonly allowSuid?: boolean;
+  /** Device files work. Default false (nodev). */
+  readonly allowDevices?: boolean;
+  /** Programs on the mount cannot be run. Default false. */
+  readonly noExec?: boolean;
+  /** Mounting over a directory with content, or over another FUSE mount, is fine. Default false. */
+  readonly allowNonEmpty?: boolean;
+  /** How to mount: "auto" (mount(2) when privileged, else fusermount3), or one of them. */
+  readonly via?: "auto" | "mount" | "fusermount";
+  /** Which lane carries the requests. Default "auto": the fastest that works here. */
+  readonly lane?: LaneChoice;
+  /** Worker threads, module form only, 1..256. Default 1. */
+  readonly workers?: number;
+  /** Milliseconds until a promise's request is answered ETIMEDOUT; 0 (default): never. */
+  readonly requestTimeoutMs?: number;
+  /** Milliseconds after which a waiting request raises `slow`; 0: never. Default 1000. */
+  readonly slowMs?: number;
+  /** Requests in flight per worker, 16..4096. Default 1024. */
+  readonly maxInFlight?: number;
+  /** A small process unmounts should this one die. Default true. */
+  readonly guardian?: boolean;
+  /** One readable line per request and reply: true writes to standard error. Default false. */
+  readonly debug?: boolean | ((line: string) => void);
+  /** Overrides of the filesystem's own wishes for INIT. */
+  readonly wishes?: InitWishes;
+  /** Module form: passed to the module's default export; must be structured-cloneable. */
+  readonly filesystemOptions?: unknown;
+  /** Aborting it unmounts lazily (or gives the mounting up). */
+  readonly signal?: AbortSignal;
+}
+
+/** Options with every default filled in. */
+export type ResolvedOptions = Required<Omit<MountOptions, "signal" | "filesystemOptions">> &
+  Pick<MountOptions, "signal" | "filesystemOptions">;
+
+const DEFAULTS: ResolvedOptions = {
+  name: "rfuse",
+  subtype: "rfuse",
+  readOnly: false,
+  allowOther: false,
+  defaultPermissions: true,
+  allowSuid: false,
+  allowDevices: false,
+  noExec: false,
+  allowNonEmpty: false,
+  via: "auto",
+  lane: "auto",
+  workers: 1,
+  requestTimeoutMs: 0,
+  slowMs: 1000,
+  maxInFlight: 1024,
+  guardian: true,
+  debug: false,
+  wishes: {},
+};
+
+type Check = (key: string, value: unknown) => void;
+
+function refuse(key: string, value: unknown, limit: string): never {
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+  throw new MountError("INVALID_OPTION", `option ${key} is ${shown}; it must be ${limit}`);
+}
+
+const boolean: Check = (key, value) => {
+  if (typeof value !== "boolean") refuse(key, value, "true or false");
+};
+const integer = (low: number, high: number): Check => (key, value) => {
+  if (!(Number.isInteger(value) && (value as number) >= low && (value as number) <= high)) {
+    refuse(key, value, `an integer in ${low}..${high}`);
+  }
+};
+const oneOf = (...choices: readonly string[]): Check => (key, value) => {
+  if (!choices.includes(value as string)) refuse(key, value, `one of ${choices.join(", ")}`);
+};
+// Commas and backslashes separate and escape mount options; control characters would forge mount table lines.
+const mountString: Check = (key, value) => {
+  const fine = typeof value === "string" && value.length > 0 && Buffer.byteLength(value) <= 255;
+  if (!fine || hasForbidden(value)) {
+    refuse(key, value, "a string of 1..255 bytes without commas, backslashes and control characters");
+  }
+};
+const object: Check = (key, value) => {
+  if (typeof value !== "object" || value === null) refuse(key, value, "an object");
+};
+
+function hasForbidden(text: string): boolean {
+  return [...text].some((char) => char === "," || char === "\\" || char < " " || char === "\x7f");
+}
+
+const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
+  name: mountString,
+  subtype: mountString,
+  readOnly: boolean,
+  allowOther: boolean,
+  defaultPermissions: boolean,
+  allowSuid: boolean,
+  allowDevices: boolean,
+  noExec: boolean,
+  allowNonEmpty: boolean,
+  via: oneOf("auto", "mount", "fusermount"),
+  lane: oneOf("auto", "dev"),
+  workers: integer(1, 256),
+  requestTimeoutMs: integer(0, 2 ** 31 - 1),
+  slowMs: integer(0, 2 ** 31 - 1),
+  maxInFlight: integer(16, 4096),
+  guardian: boolean,
+  debug: (key, value) => {
+    if (typeof value !== "boolean" && typeof value !== "function") refuse(key, value, "a boolean or a function");
+  },
+  wishes: object,
+  filesystemOptions: () => {},
+  signal: (key, value) => {
+    if (!(value instanceof AbortSignal)) refuse(key, value, "an AbortSignal");
+  },
+};
+
+/** Fills in defaults. Errors: `MountError` INVALID_OPTION. */
+export function resolveOptions(options: MountOptions): ResolvedOptions {
+  const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(CHECKS, key) ? CHECKS[key as keyof MountOptions] : undefined;
+    if (check === undefined) {
+      throw new MountError("INVALID_OPTION", `option ${key} is not known; known are ${Object.keys(CHECKS).join(", ")}`);
+    }
+    check(key, value);
+    given[key] = value;
+  }
+  return { ...DEFAULTS, ...given };
+}

@@ -1,0 +1,269 @@
+// Owns: the way of one request: check, handler, result, reply. One prepared entry per opcode, made from its row and
+// the filesystem at hand. A synchronous handler's request never allocates here.
+// Whatever a handler does (throws, returns nonsense, never settles), its own request gets one answer and no other
+// request notices.
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { OPCODE_BY_CODE, OPCODES, type Opcode, type OpcodeName } from "../abi/fuse-opcodes.ts";
+import { errnoOf, MAX_ERRNO } from "../codec/fuse-error.ts";
+import type { Request } from "../codec/request.ts";
+import { createRequestView, type RequestHeader } from "../codec/request-view.ts";
+import type { Connection } from "../fs/connection.ts";
+import type { Filesystem, Result } from "../fs/filesystem.ts";
+import type { Transport } from "../transport/transport.ts";
+import { createInFlight, type InFlight } from "./in-flight.ts";
+import { methodTable } from "./methods.ts";
+import { checkPayload, type PayloadCheck, payloadCheck } from "./payload.ts";
+import { fillDefaultStatfs, ResultError, type ResultRule, resultRule } from "./results.ts";
+import { COUNT, count, countLatency, countRequest, type StatisticsRow } from "./statistics.ts";
+
+/** A fault of a handler or of the protocol, for the `error` event. */
+export interface RequestFault {
+  readonly opcode: string;
+  readonly nodeid: number;
+  readonly unique: bigint;
+  readonly error: unknown;
+}
+
+/** A request whose handler runs for long. */
+export interface SlowRequest {
+  readonly opcode: string;
+  readonly nodeid: number;
+  readonly unique: bigint;
+  readonly elapsedMs: number;
+}
+
+/** What dispatch tells its owner. */
+export interface DispatchEvents {
+  error(fault: RequestFault): void;
+  slow(request: SlowRequest): void;
+  /** INTERRUPT for a request that is not in flight here. */
+  foreignInterrupt(uniqueLow: number, uniqueHigh: number): void;
+  /** The kernel's answer to a RETRIEVE; `data` is the listener's to keep. */
+  retrieved(unique: bigint, offset: number, data: Uint8Array): void;
+  /** A tag that was held by a promise is free again. */
+  released(): void;
+}
+
+/** Watches requests and replies, for `debug`. */
+export interface Tracer {
+  request(opcode: Opcode | undefined, request: Request): void;
+  reply(opcode: Opcode | undefined, request: Request, error: number, length: number): void;
+}
+
+export interface DispatchOptions {
+  readonly filesystem: Filesystem;
+  readonly connection: Connection;
+  readonly transport: Transport;
+  readonly statistics: StatisticsRow;
+  readonly events: DispatchEvents;
+  readonly timeoutMs: number;
+  readonly slowMs: number;
+  readonly tracer?: Tracer | undefined;
+}
+
+export interface Dispatch {
+  readonly inFlight: InFlight;
+  /** Serves one request; the transport has it back when it is answered. */
+  serve(request: Request): void;
+}
+
+interface Entry {
+  readonly opcode: Opcode;
+  readonly check: PayloadCheck;
+  readonly rule: ResultRule;
+  readonly method: ((view: RequestHeader) => Result) | null;
+  readonly missing: number;
+  /** Views by tag, made at the first request of this opcode on a tag. */
+  readonly views: (RequestHeader | undefined)[];
+}
+
+/** Makes the dispatcher of one queue. */
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const { transport, statistics, events, tracer, filesystem, connection } = options;
+  const methods = methodTable(filesystem, connection);
+  const entries = OPCODE_BY_CODE.map((opcode) => (opcode === undefined ? undefined : entryOf(opcode)));
+  const inFlight = createInFlight(
+    { settle: complete, fail, answer: (request, error) => send(request, error, 0), release: transport.release },
+    {
+      timeoutMs: options.timeoutMs,
+      slowMs: options.slowMs,
+      onSlow: reportSlow,
+      onTimeout: () => count(statistics, COUNT.timedOut, 1),
+      onRelease: events.released,
+    },
+  );
+
+  function entryOf(opcode: Opcode): Entry {
+    const { method, missing } = methods[opcode.name as OpcodeName];
+    return {
+      opcode,
+      check: payloadCheck(opcode, connection.flags.includes("EXPORT_SUPPORT")),
+      rule: resultRule(opcode),
+      method,
+      missing,
+      views: [],
+    };
+  }
+
+  // hot
+  function serve(request: Request): void {
+    request.startedNs = Bun.nanoseconds();
+    request.dataLength = 0;
+    const code = request.opcode;
+    countRequest(statistics, code);
+    const entry = entries[code];
+    if (tracer !== undefined) tracer.request(entry?.opcode, request);
+    if (entry === undefined) return finish(request, -ERRNO.ENOSYS, 0);
+    const refused = checkPayload(request, entry.check);
+    if (refused !== 0) return refuse(request, entry, refused);
+    if (!entry.opcode.reply) return serveSilently(request, entry);
+    const { fixed } = entry.rule;
+    if (fixed > 0) request.words.fill(0, request.opOut >> 2, (request.opOut + fixed) >> 2);
+    if (entry.method === null) return answerMissing(request, entry);
+    run(request, entry, entry.method);
+  }
+
+  // hot
+  function run(request: Request, entry: Entry, method: (view: RequestHeader) => Result): void {
+    let result: Result;
+    try {
+      result = method(view(request, entry));
+    } catch (thrown) {
+      return fail(request, thrown);
+    }
+    if (typeof result === "number" || result === undefined) return complete(request, result);
+    if (typeof (result as PromiseLike<number | undefined>)?.then !== "function") return complete(request, result as never);
+    count(statistics, COUNT.asynchronous, 1);
+    inFlight.add(request, result);
+  }
+
+  // hot
+  function view(request: Request, entry: Entry): RequestHeader {
+    const known = entry.views[request.tag];
+    if (known !== undefined) return known;
+    const made = createRequestView(entry.opcode.name as OpcodeName, request);
+    entry.views[request.tag] = made;
+    return made;
+  }
+
+  // hot
+  function complete(request: Request, result: number | undefined): void {
+    const { rule } = entries[request.opcode] as Entry;
+    let length = 0;
+    try {
+      length = lengthOf(request, result, rule);
+    } catch (thrown) {
+      return fault(request, thrown);
+    }
+    if (length < 0) finish(request, length, 0);
+    else finish(request, 0, length);
+  }
+
+  // hot
+  function finish(request: Request, error: number, length: number): void {
+    send(request, error, length);
+    request.abort = null;
+    transport.release(request);
+  }
+
+  // hot
+  function send(request: Request, error: number, length: number): void {
+    if (tracer !== undefined) tracer.reply(entries[request.opcode]?.opcode, request, error, length);
+    countLatency(statistics, Bun.nanoseconds() - request.startedNs);
+    count(statistics, error === 0 ? COUNT.replies : COUNT.errors, 1);
+    if (error === 0) countBytes(request, length);
+    const sent = transport.reply(request, error, length);
+    // ENOENT: the caller was killed or the connection aborted meanwhile.
+    if (sent < 0 && sent !== -ERRNO.ENOENT) count(statistics, COUNT.refusedReplies, 1);
+  }
+
+  // hot
+  function countBytes(request: Request, length: number): void {
+    const code = request.opcode;
+    if (code === OPCODES.READ.code) count(statistics, COUNT.bytesRead, length);
+    else if (code === OPCODES.WRITE.code) count(statistics, COUNT.bytesWritten, request.u32(request.opOut));
+  }
+
+  function fail(request: Request, thrown: unknown): void {
+    const errno = errnoOf(thrown);
+    if (errno === undefined) return fault(request, thrown);
+    if (errno === -ERRNO.EINTR) count(statistics, COUNT.interrupted, 1);
+    finish(request, errno, 0);
+  }
+
+  function fault(request: Request, error: unknown): void {
+    count(statistics, COUNT.handlerFaults, 1);
+    report(request, error);
+    finish(request, -ERRNO.EIO, 0);
+  }
+
+  function report(request: Request, error: unknown): void {
+    const opcode = entries[request.opcode]?.opcode.name ?? `OPCODE_${request.opcode}`;
+    events.error({ opcode, nodeid: request.nodeid, unique: request.unique, error });
+  }
+
+  function reportSlow(request: Request): void {
+    const opcode = entries[request.opcode]?.opcode.name ?? `OPCODE_${request.opcode}`;
+    const elapsedMs = (Bun.nanoseconds() - request.startedNs) / 1e6;
+    events.slow({ opcode, nodeid: request.nodeid, unique: request.unique, elapsedMs });
+  }
+
+  function refuse(request: Request, entry: Entry, errno: number): void {
+    count(statistics, COUNT.malformed, 1);
+    if (errno === -ERRNO.EIO) report(request, new RangeError(`malformed request of ${request.length} bytes`));
+    if (entry.opcode.reply) finish(request, errno, 0);
+    else transport.release(request);
+  }
+
+  function answerMissing(request: Request, entry: Entry): void {
+    if (entry.opcode.name === "STATFS") fillDefaultStatfs(request);
+    if (entry.missing < 0) finish(request, entry.missing, 0);
+    else finish(request, 0, entry.rule.fixed);
+  }
+
+  function serveSilently(request: Request, entry: Entry): void {
+    try {
+      silent[entry.opcode.name as keyof typeof silent](request);
+    } catch (thrown) {
+      count(statistics, COUNT.handlerFaults, 1);
+      report(request, thrown);
+    }
+    transport.release(request);
+  }
+
+  function forget(nodeid: number, nlookup: number): void {
+    count(statistics, COUNT.forgets, 1);
+    filesystem.forget?.(nodeid, nlookup);
+  }
+
+  const silent = {
+    FORGET: (request: Request) => forget(request.nodeid, request.u64(request.opIn)),
+    BATCH_FORGET: (request: Request) => {
+      for (let at = request.payload; at < request.payload + request.payloadLength; at += 16) {
+        forget(request.u64(at), request.u64(at + 8));
+      }
+    },
+    INTERRUPT: (request: Request) => {
+      const low = request.u32(request.opIn);
+      const high = request.u32(request.opIn + 4);
+      if (!inFlight.interrupt(low, high)) events.foreignInterrupt(low, high);
+    },
+    NOTIFY_REPLY: (request: Request) => {
+      const { bytes } = request.arena;
+      const data = new Uint8Array(bytes.slice(request.payload, request.payload + request.payloadLength));
+      events.retrieved(request.unique, request.u64(request.opIn + 8), data);
+    },
+  };
+
+  return { inFlight, serve };
+}
+
+// hot
+function lengthOf(request: Request, result: number | undefined, rule: ResultRule): number {
+  if (result === undefined) return rule.complete(request, 0, rule);
+  if (!Number.isSafeInteger(result) || result < -MAX_ERRNO) {
+    throw new ResultError(`handler returned ${String(result)}, neither a count nor an errno in -${MAX_ERRNO}..-1`);
+  }
+  return result < 0 ? result : rule.complete(request, result, rule);
+}

@@ -1,0 +1,126 @@
+// Owns: requests whose handler returned a promise: their time-outs, interrupts and the one reply each of them gets.
+// State of a tag here: free (no record), pending (no reply yet), answered (the reply went out early; the handler still
+// runs and still owns the tag's memory). A tag is released when its promise settles, never before.
+// This is the slow path: it may allocate.
+
+import { ERRNO } from "../../ffi/errno.ts";
+import type { Request } from "../codec/request.ts";
+
+/** How a request leaves; given by dispatch. */
+export interface Completion {
+  settle(request: Request, result: number | undefined): void;
+  fail(request: Request, thrown: unknown): void;
+  answer(request: Request, error: number): void;
+  release(request: Request): void;
+}
+
+export interface InFlightOptions {
+  /** 0: no time-out. */
+  readonly timeoutMs: number;
+  /** Called after `slowMs` (0: never) while the handler still runs. */
+  readonly slowMs: number;
+  readonly onSlow: (request: Request) => void;
+  readonly onTimeout: (request: Request) => void;
+  /** Called when the last one has gone, or a tag came back. */
+  readonly onRelease: () => void;
+}
+
+interface Pending {
+  readonly request: Request;
+  answered: boolean;
+  reportedSlow: boolean;
+}
+
+export interface InFlight {
+  /** Requests whose promise has not settled. */
+  readonly size: number;
+  add(request: Request, promise: PromiseLike<number | undefined>): void;
+  /** Aborts the signal of the request `unique`; false when it is not here. */
+  interrupt(uniqueLow: number, uniqueHigh: number): boolean;
+  /** The connection is gone: aborts every signal; nothing is answered any more. */
+  end(reason: Error): void;
+}
+
+/** The abort reason of a request that ran into its time-out. */
+function timeoutReason(timeoutMs: number): Error {
+  return new DOMException(`no reply within ${timeoutMs} ms`, "TimeoutError");
+}
+
+/** Time between looks at the waiting requests: an eighth of the shortest limit, 5 to 250 ms. */
+function sweepPeriodMs(options: InFlightOptions): number {
+  const limits = [options.timeoutMs, options.slowMs].filter((ms) => ms > 0);
+  return limits.length === 0 ? 0 : Math.min(250, Math.max(5, Math.min(...limits) / 8));
+}
+
+export function createInFlight(completion: Completion, options: InFlightOptions): InFlight {
+  const pending = new Map<Request, Pending>();
+  const periodMs = sweepPeriodMs(options);
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let ended = false;
+
+  function sweep(): void {
+    if (pending.size === 0) {
+      clearInterval(timer);
+      timer = undefined;
+      return;
+    }
+    const now = Bun.nanoseconds();
+    for (const record of pending.values()) if (!record.answered) check(record, (now - record.request.startedNs) / 1e6);
+  }
+
+  function check(record: Pending, elapsedMs: number): void {
+    const { request } = record;
+    if (options.slowMs > 0 && elapsedMs >= options.slowMs && !record.reportedSlow) {
+      record.reportedSlow = true;
+      options.onSlow(request);
+    }
+    if (options.timeoutMs === 0 || elapsedMs < options.timeoutMs) return;
+    record.answered = true;
+    options.onTimeout(request);
+    completion.answer(request, -ERRNO.ETIMEDOUT);
+    abort(request, timeoutReason(options.timeoutMs));
+  }
+
+  // Makes the controller when there is none, so that a signal asked for later is already aborted.
+  function abort(request: Request, reason?: Error): void {
+    request.abort ??= new AbortController();
+    request.abort.abort(reason);
+  }
+
+  function leave(record: Pending, finish: (request: Request) => void): void {
+    const { request } = record;
+    pending.delete(request);
+    request.abort = null;
+    if (record.answered || ended) completion.release(request);
+    else finish(request);
+    options.onRelease();
+  }
+
+  return {
+    get size() {
+      return pending.size;
+    },
+    add(request, promise) {
+      const record: Pending = { request, answered: false, reportedSlow: false };
+      pending.set(request, record);
+      if (periodMs > 0) timer ??= setInterval(sweep, periodMs);
+      promise.then(
+        (result) => leave(record, () => completion.settle(request, result)),
+        (thrown) => leave(record, () => completion.fail(request, thrown)),
+      );
+    },
+    interrupt(uniqueLow, uniqueHigh) {
+      for (const { request } of pending.values()) {
+        if (request.uniqueLow !== uniqueLow || request.uniqueHigh !== uniqueHigh) continue;
+        abort(request);
+        return true;
+      }
+      return false;
+    },
+    end(reason) {
+      ended = true;
+      clearInterval(timer);
+      for (const { request } of pending.values()) abort(request, reason);
+    },
+  };
+}

@@ -1,0 +1,125 @@
+// Owns: the loop of one queue, in its two forms. Blocking: the thread sleeps in the transport; nothing else runs on it.
+// Events: the transport never blocks, and between requests the thread's event loop turns, so that promises, timers
+// and I/O of handlers progress. A worker thread blocks while no promise is pending and serves by events while one is;
+// the calling thread (object form) only ever serves by events.
+
+import { drainMicrotasks } from "bun:jsc";
+import { NEXT } from "../transport/transport.ts";
+import { BELL, bellIndex, type Board, eachInterrupt, postInterrupt, queueCount, ring } from "./board.ts";
+import { createDispatch, type DispatchEvents, type DispatchOptions } from "./dispatch.ts";
+import { armDoorbell, endDoorbell, type StartDoorbell } from "./doorbell.ts";
+
+/** Requests served in one go before the event loop turns. */
+const BATCH = 64;
+/** Time that handlers get to settle after the connection ended. */
+const GRACE_MS = 1000;
+
+export interface QueueOptions extends Omit<DispatchOptions, "events"> {
+  readonly index: number;
+  readonly board: Board;
+  readonly fd: number;
+  readonly startDoorbell: StartDoorbell;
+  readonly events: Pick<DispatchEvents, "error" | "slow" | "retrieved">;
+}
+
+export interface Queue {
+  /** Serves until the connection ends; the thread's event loop turns only while promises are pending. */
+  serveBlocking(): Promise<void>;
+  /** Serves until the connection ends, always by events. */
+  serveEvents(): Promise<void>;
+}
+
+export function createQueue(options: QueueOptions): Queue {
+  const { transport, board, index } = options;
+  const bell = bellIndex(index) + BELL.RUNG;
+  let waiting = false;
+  let doorbell = false;
+  const dispatch = createDispatch({
+    ...options,
+    events: {
+      ...options.events,
+      // With one queue nobody else can hold the request: it was answered before its INTERRUPT came.
+      foreignInterrupt: (low, high) => {
+        if (queueCount(board) > 1) postInterrupt(board, low, high);
+      },
+      released: () => {
+        if (waiting) ring(board, index);
+      },
+    },
+  });
+
+  // hot
+  function blockUntilPending(): "ended" | "pending" {
+    for (;;) {
+      const tag = transport.next();
+      if (tag < 0) return "ended"; // a blocking transport is never EMPTY, and FULL only with promises pending
+      dispatch.serve(transport.request(tag));
+      if (dispatch.inFlight.size === 0) continue;
+      drainMicrotasks();
+      if (dispatch.inFlight.size > 0) return "pending";
+    }
+  }
+
+  function serveBatch(): number {
+    for (let served = 0; served < BATCH; served++) {
+      const tag = transport.next();
+      if (tag < 0) return tag;
+      dispatch.serve(transport.request(tag));
+    }
+    return 0;
+  }
+
+  function startWatching(): void {
+    if (!doorbell) options.startDoorbell(options.fd, board, index);
+    doorbell = true;
+    armDoorbell(board, index);
+  }
+
+  async function wait(seen: number, watch: boolean): Promise<void> {
+    if (watch) startWatching();
+    const { async, value } = Atomics.waitAsync(board, bell, seen);
+    waiting = true;
+    if (async) await value;
+    waiting = false;
+  }
+
+  async function eventsUntil(leaveWhenSettled: boolean): Promise<"ended" | "settled"> {
+    for (;;) {
+      const seen = Atomics.load(board, bell);
+      const state = serveBatch();
+      if (state === NEXT.ENDED) return "ended";
+      if (dispatch.inFlight.size > 0) eachInterrupt(board, (low, high) => void dispatch.inFlight.interrupt(low, high));
+      if (state === 0) await new Promise(setImmediate);
+      else if (!leaveWhenSettled || dispatch.inFlight.size > 0) await wait(seen, state === NEXT.EMPTY);
+      if (leaveWhenSettled && dispatch.inFlight.size === 0) return "settled";
+    }
+  }
+
+  async function end(): Promise<void> {
+    if (doorbell) endDoorbell(board, index);
+    dispatch.inFlight.end(new Error("the mount has ended"));
+    const deadline = Bun.nanoseconds() + GRACE_MS * 1e6;
+    while (dispatch.inFlight.size > 0 && Bun.nanoseconds() < deadline) await Bun.sleep(5);
+    transport.close();
+  }
+
+  async function serveBlocking(): Promise<void> {
+    transport.setBlocking(true);
+    for (;;) {
+      if (blockUntilPending() === "ended") break;
+      transport.setBlocking(false);
+      if ((await eventsUntil(true)) === "ended") break;
+      transport.setBlocking(true);
+    }
+    await end();
+  }
+
+  async function serveEvents(): Promise<void> {
+    transport.setBlocking(false);
+    await eventsUntil(false);
+    await end();
+  }
+
+  return { serveBlocking, serveEvents };
+}
+

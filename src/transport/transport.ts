@@ -1,0 +1,33 @@
+// Owns: the contract between a queue's loop and whatever carries its requests. No code.
+//
+// Life of a request: `next` gives a tag with a whole request in it; dispatch has it answered by `reply` (never, for
+// opcodes without one) and then gives the tag back by `release`. Between `next` and `release` the tag's memory
+// belongs to the handler, also after a `reply` that came early (a time-out while the handler still runs).
+// A transport is used by one thread. Nothing here allocates per request.
+
+import type { Request } from "../codec/request.ts";
+
+/** Kinds of transport. Every session starts on `dev`; the others are fast lanes added to it. */
+export type Lane = "dev" | "io_uring" | "ring";
+
+/** Results of `next` besides tags (which are >= 0). */
+export const NEXT = { EMPTY: -1, ENDED: -2, FULL: -3 } as const;
+
+export interface Transport {
+  readonly lane: Lane;
+  /** The cursor of a tag. */
+  request(tag: number): Request;
+  /**
+   * Tag of the next request, or EMPTY (nothing now; only when not blocking), ENDED (unmounted or aborted), FULL (every
+   * tag is in use). Throws `SyscallError` when the device fails in another way.
+   */
+  next(): number;
+  /** Sends `length` bytes after the out header when `error` is 0, else -errno `error` alone. Result 0 or -errno. */
+  reply(request: Request, error: number, length: number): number;
+  /** Gives the tag back. */
+  release(request: Request): void;
+  /** Whether `next` waits for a request. */
+  setBlocking(blocking: boolean): void;
+  /** Frees what the transport opened; not the session's descriptor. */
+  close(): void;
+}

@@ -1,0 +1,57 @@
+// Owns: the messages between a session and its threads. Plain data; errors travel as `PlainError`.
+
+import type { InitWishes } from "./fs/connection.ts";
+import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
+import type { QueueSettings } from "./server/open-queue.ts";
+
+/** What a filesystem module's default export is called with. */
+export interface FilesystemContext {
+  /** `filesystemOptions` of `mount`. */
+  readonly options: unknown;
+  /** What the module's `createShared(options)` returned, the same in every worker; undefined without one. */
+  readonly shared: unknown;
+  readonly worker: { readonly index: number; readonly count: number };
+}
+
+/** To a thread. `load`, then `serve` for a queue; the others are a thread's only message. */
+export type ToWorker =
+  | { readonly type: "load"; readonly url: string; readonly context: FilesystemContext }
+  | { readonly type: "serve"; readonly settings: QueueSettings }
+  | { readonly type: "doorbell"; readonly fd: number; readonly board: SharedArrayBuffer; readonly queue: number }
+  | { readonly type: "unmount"; readonly path: string; readonly flags: number };
+
+/** From a thread. */
+export type FromWorker =
+  | { readonly type: "loaded"; readonly methods: readonly string[]; readonly wishes: InitWishes; readonly shared: unknown }
+  | { readonly type: "serving" }
+  | { readonly type: "ended" }
+  | { readonly type: "failed"; readonly error: PlainError }
+  | { readonly type: "fault"; readonly fault: Omit<RequestFault, "error">; readonly error: PlainError }
+  | { readonly type: "slow"; readonly request: SlowRequest }
+  | { readonly type: "retrieved"; readonly unique: bigint; readonly offset: number; readonly data: Uint8Array }
+  | { readonly type: "trace"; readonly line: string }
+  | { readonly type: "unmounted"; readonly result: number };
+
+/** An error's parts that survive between threads. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: string | undefined;
+}
+
+export function toPlain(thrown: unknown): PlainError {
+  if (!(thrown instanceof Error)) {
+    return { name: "Error", message: `non-error thrown: ${String(thrown)}`, stack: undefined, code: undefined };
+  }
+  const code: unknown = (thrown as { code?: unknown }).code;
+  return { name: thrown.name, message: thrown.message, stack: thrown.stack, code: typeof code === "string" ? code : undefined };
+}
+
+export function fromPlain(plain: PlainError): Error {
+  const error: Error & { code?: string } = new Error(plain.message);
+  error.name = plain.name;
+  if (plain.stack !== undefined) error.stack = plain.stack;
+  if (plain.code !== undefined) error.code = plain.code;
+  return error;
+}

@@ -1,0 +1,78 @@
+// Owns: composition root of every thread: a queue's worker (module form), a doorbell, or a helper that unmounts.
+// A queue's worker answers no message while it serves: it sleeps in the kernel. It ends with the connection.
+
+import { umount } from "../ffi/mount.ts";
+import { unshareFs } from "../ffi/thread.ts";
+import type { Filesystem } from "./fs/filesystem.ts";
+import type { Board } from "./server/board.ts";
+import { runDoorbell } from "./server/doorbell.ts";
+import { methodNames } from "./server/methods.ts";
+import { openQueue, type QueueSettings } from "./server/open-queue.ts";
+import { startDoorbell } from "./start-thread.ts";
+import { type FilesystemContext, type FromWorker, type ToWorker, toPlain } from "./worker-messages.ts";
+
+const scope = globalThis as unknown as {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+};
+let filesystem: Filesystem | undefined;
+
+const say = (message: FromWorker): void => scope.postMessage(message);
+
+/** The exports that make a module a filesystem module. */
+interface FilesystemModule {
+  default?: unknown;
+  createShared?: (options: unknown) => unknown;
+}
+
+async function load(url: string, context: FilesystemContext): Promise<void> {
+  unshareFs(); // a umask of its own; without the right to it, workers share the process's
+  const module: FilesystemModule = await import(url);
+  const first = context.worker.index === 0;
+  const shared = first ? await module.createShared?.(context.options) : context.shared;
+  const made: unknown =
+    typeof module.default === "function" ? await module.default({ ...context, shared }) : module.default;
+  if (typeof made !== "object" || made === null) {
+    throw new TypeError(`${url}: the default export must be a filesystem or a function that makes one`);
+  }
+  filesystem = made as Filesystem;
+  say({ type: "loaded", methods: [...methodNames(filesystem)], wishes: filesystem.wishes ?? {}, shared });
+}
+
+async function serve(settings: QueueSettings): Promise<void> {
+  if (filesystem === undefined) throw new Error("serve before load");
+  const queue = await openQueue(
+    filesystem,
+    settings,
+    {
+      error: ({ error, ...fault }) => say({ type: "fault", fault, error: toPlain(error) }),
+      slow: (request) => say({ type: "slow", request }),
+      retrieved: (unique, offset, data) => say({ type: "retrieved", unique, offset, data }),
+      trace: (line) => say({ type: "trace", line }),
+    },
+    startDoorbell,
+  );
+  say({ type: "serving" });
+  await queue.serveBlocking();
+  await filesystem.destroy?.();
+  say({ type: "ended" });
+}
+
+async function obey(message: ToWorker): Promise<void> {
+  switch (message.type) {
+    case "load":
+      return load(message.url, message.context);
+    case "serve":
+      return serve(message.settings);
+    case "doorbell":
+      runDoorbell(message.fd, new Int32Array(message.board) as Board, message.queue);
+      return process.exit(0);
+    case "unmount":
+      say({ type: "unmounted", result: umount(message.path, message.flags) });
+      return process.exit(0);
+  }
+}
+
+scope.onmessage = (event) => {
+  obey(event.data).catch((thrown: unknown) => say({ type: "failed", error: toPlain(thrown) }));
+};
