@@ -1,8 +1,10 @@
-// The suite agrees with the kernel's own filesystem: it runs on tmpfs, so that a failure elsewhere is the target's.
-// RFUSE_BEHAVIOUR_DIR names another parent directory, on ext4 say, to see what differs there.
+// The suite agrees with the kernel's own filesystems, so that a failure elsewhere is the target's: all of it on tmpfs,
+// its ENOSPC part on a tmpfs that a test can fill, and its "that is not there" branches on ramfs, which has little.
+// The two mounts need root; without it those tests show as skipped. Everything mounted here is unmounted here.
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+import { afterAll, beforeAll, describe } from "vitest";
 import { behaviour, type Features } from "./suite.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -35,8 +37,56 @@ const TMPFS: Features = {
   capacity: undefined,
 };
 
-const dir = mkdtempSync(join("/dev/shm", "rfuse-behaviour-"));
-chmodSync(dir, 0o755);
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+/** Has little: no attributes, no fallocate, no whiteouts, no room that counts. */
+const RAMFS: Features = {
+  ...TMPFS,
+  xattr: "EOPNOTSUPP",
+  acl: "EOPNOTSUPP",
+  fallocate: [],
+  holes: false,
+  sparse: false,
+  renameWhiteout: "EINVAL",
+  birthTime: false,
+};
 
-behaviour({ name: "tmpfs", dir: () => dir, asRoot: isRoot, features: TMPFS });
+// Without times: on ramfs truncate(2) moves none, which no target of ours may copy.
+const BARE = [
+  "names",
+  "files",
+  "directories",
+  "links",
+  "rename",
+  "xattrs",
+  "acls",
+  "locks",
+  "space",
+  "special",
+] as const;
+
+const parent = mkdtempSync(join("/dev/shm", "rfuse-behaviour-"));
+chmodSync(parent, 0o755);
+afterAll(() => rmSync(parent, { recursive: true, force: true }));
+
+behaviour({ name: "tmpfs", dir: () => parent, asRoot: isRoot, features: TMPFS });
+
+function mounted(type: string, options: string): () => string {
+  const dir = mkdtempSync(join("/tmp", `rfuse-${type}-`));
+  beforeAll(() => {
+    execFileSync("mount", ["-t", type, "-o", options, "none", dir]);
+    chmodSync(dir, 0o755);
+  });
+  afterAll(() => {
+    execFileSync("umount", [dir]);
+    rmSync(dir, { recursive: true });
+  });
+  return () => dir;
+}
+
+describe.skipIf(!isRoot)("full", () => {
+  const features = { ...TMPFS, capacity: 16 * 1024 * 1024 };
+  behaviour({ name: "tmpfs of 16 MiB", dir: mounted("tmpfs", "size=16m"), asRoot: true, features }, ["space"]);
+});
+
+describe.skipIf(!isRoot)("bare", () => {
+  behaviour({ name: "ramfs", dir: mounted("ramfs", "mode=755"), asRoot: true, features: RAMFS }, BARE);
+});

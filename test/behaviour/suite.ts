@@ -11,6 +11,7 @@ import { links } from "./links.ts";
 import { locks } from "./locks.ts";
 import { mmap } from "./mmap.ts";
 import { names } from "./names.ts";
+import { ownership } from "./ownership.ts";
 import { permissions } from "./permissions.ts";
 import { rename } from "./rename.ts";
 import { setid } from "./setid.ts";
@@ -30,6 +31,7 @@ const AREAS = {
   links,
   rename,
   permissions,
+  ownership,
   setid,
   times,
   xattrs,

@@ -45,7 +45,7 @@ export type Features = {
   directoryNlink: boolean;
   /** read(2) and readdir(3) move the access time as `relatime` says. */
   accessTime: boolean;
-  /** Seconds since 1970 that utimensat keeps exactly. */
+  /** Seconds since 1970 that utimensat keeps exactly; the kernel drops the nanoseconds of a range's very first second. */
   timeRange: readonly [bigint, bigint];
   /** Shared writable mappings. */
   sharedMmap: Support;
