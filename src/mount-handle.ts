@@ -16,6 +16,7 @@ import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
 import { createNotifier, type SessionNotifier } from "./server/notify.ts";
 import { type Statistics, sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
+import { whyNotFaster } from "./transport/probe.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
 
 /** How a session ended: unmounted (from here or outside), or its server failed and it was aborted. */
@@ -39,6 +40,8 @@ export interface Mount extends AsyncDisposable {
   readonly mountpoint: string;
   /** Lane that carries the requests. */
   readonly lane: "dev";
+  /** Why no faster lane carries them. */
+  readonly laneReason: string;
   /** What was agreed with the kernel. */
   readonly connection: Connection;
   /** Resolves when the session has ended, for whatever reason. */
@@ -82,6 +85,7 @@ export interface Session {
 export class MountHandle implements Mount {
   readonly mountpoint: string;
   readonly lane = "dev";
+  readonly laneReason = whyNotFaster();
   readonly closed: Promise<CloseReason>;
   readonly serverEvents: ServerEvents;
   private readonly emitter = new EventEmitter<MountEvents>();
