@@ -158,6 +158,23 @@ function data(it: It): void {
     }
   });
 
+  it("O_DIRECT: is refused at open, or reads and writes what cached descriptors see", async ({ p, path }) => {
+    const cached = await p.open(path("a"), "O_RDWR|O_CREAT");
+    await p.call("fill", cached, 0, 16_384, 0x61);
+    const outcome = await p.outcome("open", path("a"), "O_RDWR|O_DIRECT");
+    expect(["ok", "EINVAL"]).toContain(outcome);
+    if (outcome !== "ok") return;
+    const direct = await p.open(path("a"), "O_RDWR|O_DIRECT");
+    expect(await p.bytes("pread", direct, 4096, 4096)).toEqual(Buffer.alloc(4096, "a"));
+    await p.call("fill", direct, 8192, 4096, 0x62);
+    expect(await p.text("pread", cached, 8190, 4)).toBe("aabb");
+    await p.call("pwrite", cached, 8192, "cached");
+    expect((await p.bytes("pread", direct, 8192, 4096)).subarray(0, 7).toString()).toBe("cachedb");
+    await p.call("fill", direct, 16_384, 4096, 0x64);
+    expect((await p.fstat(cached)).size).toBe(20_480n);
+    expect((await p.bytes("pread", direct, 16_384, 8192)).length).toBe(4096);
+  });
+
   it("descriptor: dup shares the position, a second open does not", async ({ p, path, file }) => {
     await file("a", "0123456789");
     const fd = await p.open(path("a"));

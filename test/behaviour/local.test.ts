@@ -70,8 +70,9 @@ afterAll(() => rmSync(parent, { recursive: true, force: true }));
 behaviour({ name: "tmpfs", dir: () => parent, asRoot: isRoot, features: TMPFS });
 
 function mounted(type: string, options: string): () => string {
-  const dir = mkdtempSync(join("/tmp", `rfuse-${type}-`));
+  let dir = "";
   beforeAll(() => {
+    dir = mkdtempSync(join("/tmp", `rfuse-${type}-`));
     execFileSync("mount", ["-t", type, "-o", options, "none", dir]);
     chmodSync(dir, 0o755);
   });

@@ -107,6 +107,7 @@ function classes(it: It): void {
       await who.call("mkdir", path(`d${umask}`), 0o777);
       expect((await who.stat(path(`f${umask}`))).permissions).toBe(0o666 & ~umask);
       expect((await who.stat(path(`d${umask}`))).permissions).toBe(0o777 & ~umask);
+      await who.call("chmod", path(`d${umask}`), 0o700);
     }
   });
 }

@@ -12,7 +12,8 @@
 
 #define BIG (1 << 20)
 
-static char buffer[BIG];
+/* Aligned as O_DIRECT wants it. */
+static char buffer[BIG] __attribute__((aligned(4096)));
 static sigjmp_buf fault;
 
 static long run_close(struct word *a)

@@ -29,6 +29,10 @@ const CHANGES: Record<string, (who: Probe, file: string) => Promise<string>> = {
   append: async (who, file) => who.call("write", await who.open(file, "O_WRONLY|O_APPEND"), "x"),
   truncate: async (who, file) => who.call("truncate", file, 1),
   ftruncate: async (who, file) => who.call("ftruncate", await who.open(file, "O_WRONLY"), 1),
+  copy_file_range: async (who, file) => {
+    const fd = await who.open(file, "O_RDWR");
+    return who.call("copy_file_range", fd, 0, fd, 4096, 100);
+  },
   O_TRUNC: async (who, file) => `${await who.open(file, "O_WRONLY|O_TRUNC")}`,
 };
 
@@ -46,6 +50,14 @@ function clearing(it: It): void {
       }
     });
   }
+
+  it.root("set-id: fallocate by another than root clears both bits, where there is one", async (bench) => {
+    const file = await program(bench, "f", 0o6777);
+    const who = await bench.probe({ uid: bob, gid: none });
+    const outcome = await who.outcome("fallocate", await who.open(file, "O_WRONLY"), 0, 0, 20_000);
+    expect(outcome).toBe(bench.features.fallocate.includes("allocate") ? "ok" : "EOPNOTSUPP");
+    if (outcome === "ok") expect((await bench.p.stat(file)).permissions).toBe(0o777);
+  });
 
   it.root("set-id: a set-group-id bit without group execute is no program's, and stays", async (bench) => {
     const file = await program(bench, "f", 0o2766);

@@ -221,6 +221,24 @@ function changes(it: It): void {
     });
   }
 
+  it("times: fallocate and copy_file_range change the file as a write does", async (bench) => {
+    const { p, path, file, features, tick } = bench;
+    await file("f", "0123456789");
+    const fd = await p.open(path("f"), "O_RDWR");
+    const calls: (readonly [string, ...(string | number)[]])[] = [];
+    if (features.copyFileRange === true) calls.push(["copy_file_range", fd, 0, fd, 5, 5]);
+    if (features.fallocate.includes("allocate")) calls.push(["fallocate", fd, 0, 0, 100]);
+    if (features.fallocate.includes("punch-hole")) {
+      calls.push(["fallocate", fd, "FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE", 0, 5]);
+    }
+    for (const call of calls) {
+      const before = await p.fstat(fd);
+      await tick(before);
+      await p.call(...call);
+      expect([call, moved(before, await p.fstat(fd))]).toEqual([call, "cm"]);
+    }
+  });
+
   it("times: losing one of two links changes the inode, setting times changes ctime", async (bench) => {
     const { p, path, file, features, tick } = bench;
     await file("f");
