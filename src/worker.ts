@@ -53,7 +53,7 @@ async function serve(settings: QueueSettings): Promise<void> {
     startDoorbell,
   );
   say({ type: "serving" });
-  await queue.serveBlocking();
+  await (filesystem.background === true ? queue.serveEvents() : queue.serveBlocking());
   await filesystem.destroy?.();
   say({ type: "ended" });
 }

@@ -45,6 +45,11 @@ export interface Notifier {
 export interface Filesystem {
   /** What to ask of the kernel at INIT; see `InitWishes` for the defaults. */
   readonly wishes?: InitWishes;
+  /**
+   * Whether it runs timers, sockets or other work of its own between requests. Then its worker serves from its event
+   * loop at all times; otherwise (default) the worker sleeps in the kernel unless a handler's promise is pending.
+   */
+  readonly background?: boolean;
 
   /** Called once before the first request. */
   init?(context: SessionContext): void | Promise<void>;
