@@ -50,7 +50,9 @@ export function processesOf(id: string): Leftover[] {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue;
     if (!procText(pid, "environ").split("\0").includes(`${RUN_VARIABLE}=${id}`)) continue;
-    const command = procText(pid, "cmdline").split("\0").join(" ").trim();
+    const command = procText(pid, "cmdline")
+      .replace(/[\0\s]+/g, " ")
+      .trim();
     if (!/\/vitest\/dist\/workers?/.test(command)) found.push({ pid: Number(pid), command });
   }
   return found;

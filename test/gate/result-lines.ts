@@ -2,9 +2,9 @@
 // Written by the Vitest reporter and by the check for leftovers, read by the gate.
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 
-/** What happened to one test; `ready` is written before it starts. */
+/** What happened to one test, or to one file of them; `ready` is written before it starts, `done` counts nothing. */
 export interface ResultLine {
-  readonly event: "ready" | "passed" | "failed" | "skipped";
+  readonly event: "ready" | "done" | "passed" | "failed" | "skipped";
   readonly name: string;
   /** Of a failed test, its first error; of a skipped one, the reason it stated. */
   readonly why?: string;

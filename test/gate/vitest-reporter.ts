@@ -7,6 +7,8 @@ import { type ResultLine, writeResult } from "./result-lines.ts";
 const nameOf = (entity: TestCase | TestSuite): string =>
   `[${entity.project.name}] ${entity.module.relativeModuleId} > ${entity.fullName}`;
 
+const fileOf = (module: TestModule): string => `[${module.project.name}] ${module.relativeModuleId} (file)`;
+
 const firstLine = (errors: ReadonlyArray<{ message?: string }> | undefined): string =>
   (errors?.[0]?.message ?? "no message").split("\n")[0] ?? "";
 
@@ -24,6 +26,11 @@ function toLine(test: TestCase): ResultLine {
 }
 
 export default class ResultReporter implements Reporter {
+  // A worker that blocks reports nothing of its tests, so the file is the only name that a hang may leave.
+  onTestModuleQueued(module: TestModule): void {
+    writeResult({ event: "ready", name: fileOf(module) });
+  }
+
   onTestCaseReady(test: TestCase): void {
     writeResult({ event: "ready", name: nameOf(test) });
   }
@@ -37,7 +44,8 @@ export default class ResultReporter implements Reporter {
   }
 
   onTestModuleEnd(module: TestModule): void {
-    failedOutsideTests(`[${module.project.name}] ${module.relativeModuleId} (file)`, module.errors());
+    failedOutsideTests(fileOf(module), module.errors());
+    writeResult({ event: "done", name: fileOf(module) });
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: ReadonlyArray<{ message?: string }>): void {
