@@ -12,12 +12,13 @@ import { interrupt, runAndCount, type Suite } from "./gate/run-suite.ts";
 const MINUTE_MS = 60_000;
 const ROOT = join(import.meta.dirname, "..");
 const BIN = join(ROOT, "node_modules", ".bin");
+const COLORS = `--colors=${process.stdout.isTTY ? "force" : "off"}`;
 const vitest = (project: string) => [process.execPath, "--bun", join(BIN, "vitest"), "run", "--project", project];
 
 // biome-ignore format: one table, read by eye
 const SUITES: readonly Suite[] = [
   { name: "types", command: [join(BIN, "tsc"), "--noEmit"], count: "exit", totalMs: 5 * MINUTE_MS, idleMs: 5 * MINUTE_MS },
-  { name: "lint", command: [join(BIN, "biome"), "ci", "--error-on-warnings", "."], count: "exit", totalMs: 5 * MINUTE_MS, idleMs: 5 * MINUTE_MS },
+  { name: "lint", command: [join(BIN, "biome"), "ci", COLORS, "--error-on-warnings", "."], count: "exit", totalMs: 5 * MINUTE_MS, idleMs: 5 * MINUTE_MS },
   { name: "unit", command: vitest("unit"), count: "events", totalMs: 10 * MINUTE_MS, idleMs: 2 * MINUTE_MS },
   { name: "mount", command: vitest("mount"), count: "events", totalMs: 30 * MINUTE_MS, idleMs: 4 * MINUTE_MS },
 ];
