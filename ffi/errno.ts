@@ -1,7 +1,7 @@
 // Owns: errno. The only reader of the C variable, the table of names and numbers, and `SyscallError`.
 // The numbers are Linux's generic ones, the same on x86_64 and aarch64.
 
-import { read, type Pointer } from "bun:ffi";
+import { type Pointer, read } from "bun:ffi";
 import { libc } from "./libc.ts";
 
 /** Errno numbers by name, as in Linux's asm-generic headers; positive. */
@@ -29,7 +29,11 @@ export const ERRNO = {
 export type ErrnoName = keyof typeof ERRNO;
 
 const NAMES = new Map<number, ErrnoName>(Object.entries(ERRNO).map(([name, number]) => [number, name as ErrnoName]));
-const ALIASES: Record<string, number> = { EWOULDBLOCK: ERRNO.EAGAIN, EDEADLOCK: ERRNO.EDEADLK, ENOTSUP: ERRNO.EOPNOTSUPP };
+const ALIASES: Record<string, number> = {
+  EWOULDBLOCK: ERRNO.EAGAIN,
+  EDEADLOCK: ERRNO.EDEADLK,
+  ENOTSUP: ERRNO.EOPNOTSUPP,
+};
 
 /** Errno name of a number of either sign; `E<number>` when Linux has no name for it. */
 export function errnoName(errno: number): string {

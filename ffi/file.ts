@@ -8,15 +8,34 @@ import { libc } from "./libc.ts";
 export const AT_FDCWD = -100;
 
 /** Flags of the *at calls. */
-export const AT = { SYMLINK_NOFOLLOW: 0x100, REMOVEDIR: 0x200, EMPTY_PATH: 0x1000, SYMLINK_FOLLOW: 0x400, EACCESS: 0x200 } as const;
+export const AT = {
+  SYMLINK_NOFOLLOW: 0x100,
+  REMOVEDIR: 0x200,
+  EMPTY_PATH: 0x1000,
+  SYMLINK_FOLLOW: 0x400,
+  EACCESS: 0x200,
+} as const;
 
 // O_DIRECT, O_DIRECTORY and O_NOFOLLOW differ between the two architectures.
 const arm = process.arch === "arm64";
 
 /** open(2) flags of this architecture. */
 export const O = {
-  RDONLY: 0, WRONLY: 1, RDWR: 2, ACCMODE: 3, CREAT: 0o100, EXCL: 0o200, NOCTTY: 0o400, TRUNC: 0o1000, APPEND: 0o2000,
-  NONBLOCK: 0o4000, DSYNC: 0o10000, SYNC: 0o4010000, NOATIME: 0o1000000, CLOEXEC: 0o2000000, PATH: 0o10000000,
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  ACCMODE: 3,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  NOCTTY: 0o400,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  NONBLOCK: 0o4000,
+  DSYNC: 0o10000,
+  SYNC: 0o4010000,
+  NOATIME: 0o1000000,
+  CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
   DIRECT: arm ? 0o200000 : 0o40000,
   DIRECTORY: arm ? 0o40000 : 0o200000,
   NOFOLLOW: arm ? 0o100000 : 0o400000,
@@ -25,8 +44,18 @@ export const O = {
 
 /** File type bits of `mode`. */
 export const S = {
-  IFMT: 0o170000, IFSOCK: 0o140000, IFLNK: 0o120000, IFREG: 0o100000, IFBLK: 0o60000, IFDIR: 0o40000, IFCHR: 0o20000,
-  IFIFO: 0o10000, ISUID: 0o4000, ISGID: 0o2000, ISVTX: 0o1000, IXGRP: 0o10,
+  IFMT: 0o170000,
+  IFSOCK: 0o140000,
+  IFLNK: 0o120000,
+  IFREG: 0o100000,
+  IFBLK: 0o60000,
+  IFDIR: 0o40000,
+  IFCHR: 0o20000,
+  IFIFO: 0o10000,
+  ISUID: 0o4000,
+  ISGID: 0o2000,
+  ISVTX: 0o1000,
+  IXGRP: 0o10,
 } as const;
 
 /** statx(2) request masks. */
@@ -52,7 +81,8 @@ export const lseek = (fd: number, offset: number | bigint, whence: number): numb
   checked(libc.lseek(fd, offset, whence));
 export const fcntl = (fd: number, op: number, arg: number): number => checked(libc.fcntl(fd, op, arg));
 export const ioctl = (fd: number, op: number, arg: number): number => checked(libc.ioctl(fd, op, arg));
-export const poll = (fds: number, count: number, timeoutMs: number): number => checked(libc.poll(fds, count, timeoutMs));
+export const poll = (fds: number, count: number, timeoutMs: number): number =>
+  checked(libc.poll(fds, count, timeoutMs));
 export const fsync = (fd: number): number => checked(libc.fsync(fd));
 export const fdatasync = (fd: number): number => checked(libc.fdatasync(fd));
 export const syncfs = (fd: number): number => checked(libc.syncfs(fd));
@@ -61,7 +91,12 @@ export const fallocate = (fd: number, mode: number, offset: number, length: numb
   checked(libc.fallocate(fd, mode, offset, length));
 export const ftruncate = (fd: number, length: number): number => checked(libc.ftruncate(fd, length));
 export const copyFileRange = (
-  fdIn: number, offIn: number, fdOut: number, offOut: number, length: number, flags: number,
+  fdIn: number,
+  offIn: number,
+  fdOut: number,
+  offOut: number,
+  length: number,
+  flags: number,
 ): number => checked(libc.copy_file_range(fdIn, offIn, fdOut, offOut, length, flags));
 export const getdents64 = (fd: number, address: number, size: number): number =>
   checked(libc.getdents64(fd, address, size));

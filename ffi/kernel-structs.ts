@@ -71,7 +71,12 @@ export const Statfs = defineStruct("statfs", 120, {
 });
 
 /** Fixed part of struct linux_dirent64; the NUL-terminated name follows, the record is `d_reclen` bytes. */
-export const Dirent64 = defineStruct("linux_dirent64", 19, { d_ino: "u64", d_off: "i64", d_reclen: "u16", d_type: "u8" });
+export const Dirent64 = defineStruct("linux_dirent64", 19, {
+  d_ino: "u64",
+  d_off: "i64",
+  d_reclen: "u16",
+  d_type: "u8",
+});
 
 /** struct flock (64-bit). */
 export const Flock = defineStruct("flock", 32, {

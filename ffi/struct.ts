@@ -61,7 +61,9 @@ export function defineStruct<const Spec extends Record<string, FieldSpec>>(
     const width = isStruct(type) ? type.size : WIDTH[type];
     const misaligned = offset % alignmentOf(type);
     if (misaligned !== 0) {
-      throw new TypeError(`${name}.${fieldName}: offset ${offset} needs padding to ${alignmentOf(type)}; name it as a field`);
+      throw new TypeError(
+        `${name}.${fieldName}: offset ${offset} needs padding to ${alignmentOf(type)}; name it as a field`,
+      );
     }
     fields.push(Object.freeze({ name: fieldName, type, offset, width, count, since }));
     at[fieldName] = offset;

@@ -53,7 +53,12 @@ export function raiseOpenFileLimit(wanted: number): number {
   if (libc.getrlimit(RLIMIT_NOFILE, address) < 0) return 0;
   const hard = (limit[2] ?? 0) + (limit[3] ?? 0) * 2 ** 32;
   for (const target of [Math.max(wanted, hard), hard]) {
-    limit.set([target >>> 0, Math.floor(target / 2 ** 32), Math.max(target, hard) >>> 0, Math.floor(Math.max(target, hard) / 2 ** 32)]);
+    limit.set([
+      target >>> 0,
+      Math.floor(target / 2 ** 32),
+      Math.max(target, hard) >>> 0,
+      Math.floor(Math.max(target, hard) / 2 ** 32),
+    ]);
     if (libc.setrlimit(RLIMIT_NOFILE, address) === 0) return target;
   }
   return 0;

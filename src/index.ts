@@ -5,7 +5,7 @@ export type { RequestHeader, RequestView } from "./codec/request-view.ts";
 export type { Connection, InitWishes } from "./fs/connection.ts";
 export type { Filesystem, Notifier, Result, SessionContext } from "./fs/filesystem.ts";
 export { mount } from "./mount.ts";
-export type { CloseReason, Mount, MountEvents } from "./mount-handle.ts";
+export type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
 export type { UnmountOptions } from "./mounting/detach.ts";
 export { MountError, type MountErrorCode } from "./mounting/errors.ts";
 export type { MountOptions } from "./mounting/options.ts";

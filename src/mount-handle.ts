@@ -6,67 +6,19 @@ import { close } from "../ffi/file.ts";
 import { errnoName } from "./codec/fuse-error.ts";
 import type { Connection } from "./fs/connection.ts";
 import type { Notifier } from "./fs/filesystem.ts";
+import type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
 import type { Attached } from "./mounting/attach.ts";
 import { detach, type UnmountOptions } from "./mounting/detach.ts";
 import { MountError } from "./mounting/errors.ts";
 import type { Guardian } from "./mounting/guardian.ts";
 import { isMounted } from "./mounting/mount-table.ts";
 import type { MountOptions } from "./mounting/options.ts";
-import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
+import type { RequestFault } from "./server/dispatch.ts";
 import { createNotifier, type SessionNotifier } from "./server/notify.ts";
 import { type Statistics, sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
 import { whyNotFaster } from "./transport/probe.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
-
-/** How a session ended: unmounted (from here or outside), or its server failed and it was aborted. */
-export type CloseReason = "unmounted" | "failed";
-
-/** Events of a mount and what listeners get. */
-export interface MountEvents {
-  /** A handler or a request was faulty; the mount lives on. Without a listener it goes to standard error. */
-  error: [fault: RequestFault | Error];
-  /** A handler has been running for `slowMs`. */
-  slow: [request: SlowRequest];
-  /** INIT was agreed. */
-  init: [connection: Connection];
-  /** The session has ended. */
-  unmount: [reason: CloseReason];
-}
-
-/** A mounted filesystem. */
-export interface Mount extends AsyncDisposable {
-  /** Real path of the mountpoint. */
-  readonly mountpoint: string;
-  /** Lane that carries the requests. */
-  readonly lane: "dev";
-  /** Why no faster lane carries them. */
-  readonly laneReason: string;
-  /** What was agreed with the kernel. */
-  readonly connection: Connection;
-  /** Resolves when the session has ended, for whatever reason. */
-  readonly closed: Promise<CloseReason>;
-  /** Notifications to the kernel. */
-  readonly notify: Notifier;
-  /** Counters since the mount. */
-  stats(): Statistics;
-  /**
-   * Unmounts and waits for the end. Lazily: the mount is taken away and the promise resolves, but files still open on
-   * it are served until they are closed (`closed` tells). Errors: `MountError` UNMOUNT_BUSY, UNMOUNT_FAILED.
-   */
-  unmount(options?: UnmountOptions): Promise<void>;
-  /** Drops cached attributes, and cached data from `offset` (negative: none) for `length` bytes (0: to the end). */
-  invalidateInode(nodeid: number, offset?: number, length?: number): void;
-  /** Makes the kernel forget that `name` is in directory `parent`. */
-  invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): void;
-  /** Puts bytes into the page cache of a file. */
-  store(nodeid: number, offset: number, data: Uint8Array): void;
-  /** Bytes of a file that are in the page cache, from `offset`; shorter where the cache ends. */
-  retrieve(nodeid: number, offset: number, size: number): Promise<Uint8Array>;
-  on<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this;
-  once<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this;
-  off<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this;
-}
 
 /** What a session consists of once it is mounted. */
 export interface Session {
@@ -221,7 +173,8 @@ export class MountHandle implements Mount {
       this.emitter.emit("error", fault);
       return;
     }
-    const [what, error] = fault instanceof Error ? ["", fault] : [`${fault.opcode} nodeid ${fault.nodeid}: `, fault.error];
+    const [what, error] =
+      fault instanceof Error ? ["", fault] : [`${fault.opcode} nodeid ${fault.nodeid}: `, fault.error];
     process.stderr.write(`rfuse: ${what}${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   }
 
@@ -241,12 +194,13 @@ export class MountHandle implements Mount {
     const { device, via, opened, guardian, statistics } = session;
     if (isMounted(device)) {
       // Aborted from outside: every request fails already; take the dead mount away as well.
-      await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch((error: Error) =>
-        this.report(error),
+      await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch(
+        (error: Error) => this.report(error),
       );
     }
     this.lastStatistics = sumStatistics(statistics);
-    for (const waiter of this.retrievals.values()) waiter.reject(new MountError("NOTIFICATION_FAILED", "the mount has ended"));
+    for (const waiter of this.retrievals.values())
+      waiter.reject(new MountError("NOTIFICATION_FAILED", "the mount has ended"));
     for (const fd of opened) close(fd);
     guardian?.dismiss();
     const reason = this.crash === undefined ? "unmounted" : "failed";

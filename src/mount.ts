@@ -7,7 +7,7 @@ import { addressOf } from "../ffi/memory.ts";
 import { DEV_IOC } from "./abi/fuse-constants.ts";
 import type { Connection, InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
-import { MountHandle, type Mount } from "./mount-handle.ts";
+import { type Mount, MountHandle } from "./mount-handle.ts";
 import { type Attached, attach, openDevice } from "./mounting/attach.ts";
 import { detach } from "./mounting/detach.ts";
 import { MountError, type MountErrorCode } from "./mounting/errors.ts";
@@ -63,7 +63,9 @@ async function explain<Value>(code: MountErrorCode, what: string, run: () => Pro
     return await run();
   } catch (thrown) {
     if (thrown instanceof MountError) throw thrown;
-    throw new MountError(code, `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
+    throw new MountError(code, `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
@@ -139,7 +141,10 @@ function queueSettings(
     const clone = cloneDevice(fd);
     if (clone >= 0) opened.push(clone);
     else if (server.queues > 1) {
-      throw new MountError("NO_DEVICE", `${server.queues} workers need /dev/fuse once each, and it cannot be opened again`);
+      throw new MountError(
+        "NO_DEVICE",
+        `${server.queues} workers need /dev/fuse once each, and it cannot be opened again`,
+      );
     }
     return { ...common, index, fd: clone >= 0 ? clone : fd };
   });

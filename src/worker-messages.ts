@@ -22,7 +22,12 @@ export type ToWorker =
 
 /** From a thread. */
 export type FromWorker =
-  | { readonly type: "loaded"; readonly methods: readonly string[]; readonly wishes: InitWishes; readonly shared: unknown }
+  | {
+      readonly type: "loaded";
+      readonly methods: readonly string[];
+      readonly wishes: InitWishes;
+      readonly shared: unknown;
+    }
   | { readonly type: "serving" }
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly error: PlainError }
@@ -45,7 +50,12 @@ export function toPlain(thrown: unknown): PlainError {
     return { name: "Error", message: `non-error thrown: ${String(thrown)}`, stack: undefined, code: undefined };
   }
   const code: unknown = (thrown as { code?: unknown }).code;
-  return { name: thrown.name, message: thrown.message, stack: thrown.stack, code: typeof code === "string" ? code : undefined };
+  return {
+    name: thrown.name,
+    message: thrown.message,
+    stack: thrown.stack,
+    code: typeof code === "string" ? code : undefined,
+  };
 }
 
 export function fromPlain(plain: PlainError): Error {

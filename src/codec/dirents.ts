@@ -1,8 +1,8 @@
 // Owns: the reply of READDIR and READDIRPLUS: records of fuse_dirent or fuse_direntplus, 8-byte aligned.
 // Invariant: never writes past the requested size; an entry that does not fit changes nothing.
 
-import { Dirent64 } from "../../ffi/kernel-structs.ts";
 import { S } from "../../ffi/file.ts";
+import { Dirent64 } from "../../ffi/kernel-structs.ts";
 import { FuseDirent, FuseDirentplus, FuseEntryOut, FuseReadIn } from "../abi/fuse-structs.ts";
 import { FuseError } from "./fuse-error.ts";
 import type { Request } from "./request.ts";

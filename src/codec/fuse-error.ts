@@ -1,7 +1,7 @@
 // Owns: errors that carry an errno, and the rule that turns any thrown value into one.
 // The rule reads `code` and `errno`, never a message.
 
-import { ERRNO, errnoName, errnoNumber, type ErrnoName } from "../../ffi/errno.ts";
+import { ERRNO, type ErrnoName, errnoName, errnoNumber } from "../../ffi/errno.ts";
 
 /** Largest errno that the kernel accepts in a reply (its limit is 512, exclusive). */
 export const MAX_ERRNO = 511;
@@ -20,8 +20,13 @@ export class FuseError extends Error {
   }
 }
 
+// undefined also when the thrown value's own getter throws.
 function property(value: unknown, key: "code" | "errno" | "name"): unknown {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  try {
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -30,8 +35,8 @@ function property(value: unknown, key: "code" | "errno" | "name"): unknown {
  */
 export function errnoOf(thrown: unknown): number | undefined {
   const code = property(thrown, "code");
-  const byName = typeof code === "string" ? errnoNumber(code) : undefined;
-  if (byName !== undefined) return -byName;
+  const byName: unknown = typeof code === "string" ? errnoNumber(code) : undefined;
+  if (typeof byName === "number") return -byName; // a code such as "constructor" finds no number
   const errno = property(thrown, "errno");
   if (typeof errno === "number" && Number.isInteger(errno) && errno < 0 && errno >= -MAX_ERRNO) return errno;
   if (property(thrown, "name") === "AbortError") return -ERRNO.EINTR;
@@ -43,4 +48,4 @@ export function errno(code: ErrnoName): number {
   return -ERRNO[code];
 }
 
-export { ERRNO, errnoName, type ErrnoName };
+export { ERRNO, type ErrnoName, errnoName };

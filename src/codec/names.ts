@@ -59,8 +59,9 @@ export function addName(target: object, name: string, which: "first" | "second")
       enumerable: true,
     });
   define(name, (request) => decode(request, start(request), start(request) + length(request)));
-  define(`${name}Bytes`, (request) =>
-    new Uint8Array(request.arena.bytes.slice(start(request), start(request) + length(request))),
+  define(
+    `${name}Bytes`,
+    (request) => new Uint8Array(request.arena.bytes.slice(start(request), start(request) + length(request))),
   );
   define(`${name}Key`, (request) =>
     request.arena.text.toString("latin1", start(request), start(request) + length(request)),

@@ -7,7 +7,7 @@ import { OPCODES, type OpcodeName, type OutData, type Tail } from "../abi/fuse-o
 import { DirentWriter } from "./dirents.ts";
 import { addName, type NameForms } from "./names.ts";
 import type { Request } from "./request.ts";
-import { addFields, viewClass, type ViewOf } from "./struct-view.ts";
+import { addFields, type ViewOf, viewClass } from "./struct-view.ts";
 
 /** What every request has. */
 export interface RequestHeader {

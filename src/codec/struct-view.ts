@@ -26,7 +26,9 @@ type Value<Spec, Name> =
       : number;
 
 /** Fields of a struct as properties; 64-bit numbers are exact below 2^53, opaque ones are bigint. */
-export type View<Spec> = { -readonly [Name in keyof Spec as Name extends Padding ? never : Name]: Value<Spec[Name], Name> };
+export type View<Spec> = {
+  -readonly [Name in keyof Spec as Name extends Padding ? never : Name]: Value<Spec[Name], Name>;
+};
 
 /** The properties of a struct table's view. */
 export type ViewOf<Table> = Table extends Struct<infer Spec> ? View<Spec> : unknown;
@@ -143,5 +145,7 @@ export function viewClass<Spec extends Record<string, FieldSpec>>(
     }
   };
   addFields(made.prototype, table as Struct, base, start);
-  return made as unknown as new (request: Request) => View<Spec>;
+  return made as unknown as new (
+    request: Request,
+  ) => View<Spec>;
 }

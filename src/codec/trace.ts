@@ -1,7 +1,7 @@
 // Owns: one readable line per request and reply, printed from the struct tables. For `debug`; never on by default.
 
-import type { Field, Struct } from "../../ffi/struct.ts";
 import { errnoName } from "../../ffi/errno.ts";
+import type { Field, Struct } from "../../ffi/struct.ts";
 import type { Opcode } from "../abi/fuse-opcodes.ts";
 import type { Request } from "./request.ts";
 
@@ -12,7 +12,8 @@ const SHOWN = 64;
 function scalar(request: Request, field: Field, at: number): string {
   const { view } = request.arena;
   if (field.width === 8) return String(view.getBigUint64(at, true));
-  const value = field.width === 4 ? view.getUint32(at, true) : field.width === 2 ? view.getUint16(at, true) : view.getUint8(at);
+  const value =
+    field.width === 4 ? view.getUint32(at, true) : field.width === 2 ? view.getUint16(at, true) : view.getUint8(at);
   return OCTAL.test(field.name) ? `0o${value.toString(8)}` : String(value);
 }
 

@@ -22,7 +22,8 @@ export function openDevice(): number {
 }
 
 const DEVICE_HINTS: Readonly<Record<string, string>> = {
-  ENOENT: "the device is missing; load the module with `modprobe fuse`, or pass it into the container with --device /dev/fuse",
+  ENOENT:
+    "the device is missing; load the module with `modprobe fuse`, or pass it into the container with --device /dev/fuse",
   ENODEV: "the kernel has no FUSE; load the module with `modprobe fuse`",
   EACCES: "you may not open it; an administrator can widen it with `chmod 0666 /dev/fuse`",
   EPERM: "the container's device rules forbid it; pass --device /dev/fuse",
@@ -78,7 +79,10 @@ function fusermountOptions(options: ResolvedOptions): string {
 export function findFusermount(): string {
   const found = Bun.which("fusermount3");
   if (found !== null) return found;
-  throw new MountError("NO_FUSERMOUNT", "fusermount3 is needed to mount without privilege; install it: apt-get install fuse3");
+  throw new MountError(
+    "NO_FUSERMOUNT",
+    "fusermount3 is needed to mount without privilege; install it: apt-get install fuse3",
+  );
 }
 
 async function mountByHelper(mountpoint: string, options: ResolvedOptions): Promise<Attached> {
@@ -95,7 +99,9 @@ async function mountByHelper(mountpoint: string, options: ResolvedOptions): Prom
     const fd = receiveDescriptor(ours);
     if (fd >= 0) return { fd, via: "fusermount" };
     const text = said.trim() || `exit status ${status}`;
-    const kind = /permission|not permitted|not allowed|user_allow_other/i.test(text) ? "NO_PERMISSION" : "MOUNT_REFUSED";
+    const kind = /permission|not permitted|not allowed|user_allow_other/i.test(text)
+      ? "NO_PERMISSION"
+      : "MOUNT_REFUSED";
     throw new MountError(kind, `fusermount3 on ${JSON.stringify(mountpoint)}: ${text}`);
   } finally {
     close(ours);

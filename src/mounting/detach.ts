@@ -58,17 +58,22 @@ async function detachDirectly({ mountpoint }: Detachable, flags: number, call: U
 export async function detach(mount: Detachable, options: UnmountOptions, call: UnmountCall): Promise<void> {
   if (!isMounted(mount.device)) return;
   if (topMountAt(mount.mountpoint)?.device !== mount.device) {
-    throw new MountError("UNMOUNT_BUSY", `another filesystem is mounted over ${JSON.stringify(mount.mountpoint)}; unmount that first`);
+    throw new MountError(
+      "UNMOUNT_BUSY",
+      `another filesystem is mounted over ${JSON.stringify(mount.mountpoint)}; unmount that first`,
+    );
   }
   const force = options.force ?? false;
   const lazy = force || (options.lazy ?? false);
   if (force) abortConnection(mount.device);
   const flags = UMOUNT.NOFOLLOW | (lazy ? UMOUNT.DETACH : 0) | (force ? UMOUNT.FORCE : 0);
-  const problem =
-    mount.via === "mount" ? await detachDirectly(mount, flags, call) : await detachByHelper(mount, lazy);
+  const problem = mount.via === "mount" ? await detachDirectly(mount, flags, call) : await detachByHelper(mount, lazy);
   if (problem === "" || !isMounted(mount.device)) return;
   if (/busy/i.test(problem)) {
-    throw new MountError("UNMOUNT_BUSY", `${JSON.stringify(mount.mountpoint)} is in use; close its files, or unmount with { lazy: true }`);
+    throw new MountError(
+      "UNMOUNT_BUSY",
+      `${JSON.stringify(mount.mountpoint)} is in use; close its files, or unmount with { lazy: true }`,
+    );
   }
   throw new MountError("UNMOUNT_FAILED", `unmounting ${JSON.stringify(mount.mountpoint)}: ${problem}`);
 }

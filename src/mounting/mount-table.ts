@@ -12,19 +12,22 @@ export interface MountEntry {
   readonly source: string;
 }
 
-const unescape = (text: string): string =>
-  Buffer.from(text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))), "latin1").toString();
+const unescaped = (text: string): string =>
+  Buffer.from(
+    text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))),
+    "latin1",
+  ).toString();
 
 function parse(line: string): MountEntry {
   const [before = "", after = ""] = line.split(" - ");
   const [id = "", , device = "", , mountpoint = ""] = before.split(" ");
   const [type = "", source = ""] = after.split(" ");
-  return { id: Number(id), device, mountpoint: unescape(mountpoint), type, source: unescape(source) };
+  return { id: Number(id), device, mountpoint: unescaped(mountpoint), type, source: unescaped(source) };
 }
 
 /** All mounts that this process sees, in mount order. */
 export function readMountTable(): MountEntry[] {
-  // latin1 keeps bytes apart; `unescape` decodes them as UTF-8.
+  // latin1 keeps bytes apart; `unescaped` decodes them as UTF-8.
   return readFileSync("/proc/self/mountinfo", "latin1").trimEnd().split("\n").map(parse);
 }
 

@@ -86,14 +86,18 @@ function refuse(key: string, value: unknown, limit: string): never {
 const boolean: Check = (key, value) => {
   if (typeof value !== "boolean") refuse(key, value, "true or false");
 };
-const integer = (low: number, high: number): Check => (key, value) => {
-  if (!(Number.isInteger(value) && (value as number) >= low && (value as number) <= high)) {
-    refuse(key, value, `an integer in ${low}..${high}`);
-  }
-};
-const oneOf = (...choices: readonly string[]): Check => (key, value) => {
-  if (!choices.includes(value as string)) refuse(key, value, `one of ${choices.join(", ")}`);
-};
+const integer =
+  (low: number, high: number): Check =>
+  (key, value) => {
+    if (!(Number.isInteger(value) && (value as number) >= low && (value as number) <= high)) {
+      refuse(key, value, `an integer in ${low}..${high}`);
+    }
+  };
+const oneOf =
+  (...choices: readonly string[]): Check =>
+  (key, value) => {
+    if (!choices.includes(value as string)) refuse(key, value, `one of ${choices.join(", ")}`);
+  };
 // Commas and backslashes separate and escape mount options; control characters would forge mount table lines.
 const mountString: Check = (key, value) => {
   const fine = typeof value === "string" && value.length > 0 && Buffer.byteLength(value) <= 255;
