@@ -55,6 +55,13 @@ type TailViews = {
 };
 type OutDataViews = { none: unknown; bytes: BytesOut; string: BytesOut; dirents: DirentsOut; direntplus: DirentsOut };
 
+/** Fields of op structs whose names the header has too: the new owner in SETATTR, the one interrupted in INTERRUPT. */
+const RENAMED = { uid: "newuid", gid: "newgid", unique: "interrupted" } as const;
+type Renamed = typeof RENAMED;
+type OpFields<Fields> = {
+  readonly [Key in keyof Fields as Key extends keyof Renamed ? Renamed[Key] : Key]: Fields[Key];
+};
+
 /** Property under which a reply struct appears, by the struct's C name. */
 const REPLY_PROPERTY = { fuse_entry_out: "entry", fuse_attr_out: "attrOut", fuse_open_out: "open" } as const;
 type ReplyProperty = typeof REPLY_PROPERTY;
@@ -75,7 +82,7 @@ type ReplyViews<Tables> = Tables extends readonly [infer First, ...infer Rest]
 
 /** The request that the handler of opcode `Name` receives. */
 export type RequestView<Name extends OpcodeName> = RequestHeader &
-  Omit<ViewOf<Row<Name>["in"]>, keyof RequestHeader> &
+  OpFields<ViewOf<Row<Name>["in"]>> &
   TailViews[Row<Name>["tail"]] &
   ReplyViews<Row<Name>["out"]> &
   OutDataViews[Row<Name>["outData"]];
@@ -152,7 +159,7 @@ function requestViewClass(name: OpcodeName): ViewClass {
   };
   const target = made.prototype;
   addHeader(target);
-  if (opcode.in !== null) addFields(target, opcode.in, "opIn");
+  if (opcode.in !== null) addFields(target, opcode.in, "opIn", 0, RENAMED);
   addTail(target, opcode.tail);
   let start = 0;
   for (const table of opcode.out) {

@@ -9,6 +9,8 @@ import type { Request } from "./request.ts";
 const OPAQUE = ["unique", "lock_owner", "owner", "kh", "arg", "notify_unique"] as const;
 /** 64-bit fields that the protocol declares unsigned but that hold signed seconds. */
 const SIGNED = new Set(["atime", "mtime", "ctime", "tv_sec"]);
+/** The "end of file" of locks. As a number it reads as 2^63, and a number that large is stored as it. */
+const OFFSET_MAX = 0x7fff_ffff_ffff_ffffn;
 const opaque: ReadonlySet<string> = new Set(OPAQUE);
 
 type Opaque = (typeof OPAQUE)[number];
@@ -50,7 +52,8 @@ function wide(base: Base, offset: number, signed: boolean): Accessor {
     },
     set(value: number | bigint) {
       const at = this.request[base] + offset;
-      if (typeof value === "number") this.request.setU64(at, value);
+      if (typeof value === "number" && value < 2 ** 63) this.request.setU64(at, value);
+      else if (typeof value === "number") this.request.arena.view.setBigUint64(at, OFFSET_MAX, true);
       else this.request.arena.view.setBigUint64(at, BigInt.asUintN(64, value), true);
     },
   };
@@ -105,10 +108,16 @@ function scalar(name: string, type: Scalar, base: Base, offset: number): Accesso
 }
 
 /**
- * Adds one property per field of `table` to `target` (a prototype whose instances hold `request`). Nested structs
- * become one view object each, made at the first look at them.
+ * Adds one property per field of `table` to `target` (a prototype whose instances hold `request`), under the names that
+ * `renamed` gives. Nested structs become one view object each, made at the first look at them.
  */
-export function addFields(target: object, table: Struct, base: Base, start = 0): void {
+export function addFields(
+  target: object,
+  table: Struct,
+  base: Base,
+  start = 0,
+  renamed: Readonly<Record<string, string>> = {},
+): void {
   for (const field of table.fields) {
     if (field.count !== 1) continue; // arrays are padding in every struct that handlers see
     const offset = start + field.offset;
@@ -116,7 +125,11 @@ export function addFields(target: object, table: Struct, base: Base, start = 0):
       typeof field.type === "string"
         ? scalar(field.name, field.type, base, offset)
         : nested(viewClass(field.type, base, offset), field.name);
-    Object.defineProperty(target, field.name, { ...accessor, enumerable: true, configurable: true });
+    Object.defineProperty(target, renamed[field.name] ?? field.name, {
+      ...accessor,
+      enumerable: true,
+      configurable: true,
+    });
   }
 }
 
