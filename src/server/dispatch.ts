@@ -11,45 +11,15 @@ import { createRequestView, type RequestHeader } from "../codec/request-view.ts"
 import type { Connection } from "../fs/connection.ts";
 import type { Filesystem, Result } from "../fs/filesystem.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { DispatchEvents, Tracer } from "./dispatch-events.ts";
 import { createInFlight, type InFlight } from "./in-flight.ts";
 import { methodTable } from "./methods.ts";
 import { checkPayload, type PayloadCheck, payloadCheck } from "./payload.ts";
 import { fillDefaultStatfs, ResultError, type ResultRule, resultRule } from "./results.ts";
 import { COUNT, count, countLatency, countRequest, type StatisticsRow } from "./statistics.ts";
+import { createUnanswered } from "./unanswered.ts";
 
-/** A fault of a handler or of the protocol, for the `error` event. */
-export interface RequestFault {
-  readonly opcode: string;
-  readonly nodeid: number;
-  readonly unique: bigint;
-  readonly error: unknown;
-}
-
-/** A request whose handler runs for long. */
-export interface SlowRequest {
-  readonly opcode: string;
-  readonly nodeid: number;
-  readonly unique: bigint;
-  readonly elapsedMs: number;
-}
-
-/** What dispatch tells its owner. */
-export interface DispatchEvents {
-  error(fault: RequestFault): void;
-  slow(request: SlowRequest): void;
-  /** INTERRUPT for a request that is not in flight here. */
-  foreignInterrupt(uniqueLow: number, uniqueHigh: number): void;
-  /** The kernel's answer to a RETRIEVE; `data` is the listener's to keep. */
-  retrieved(unique: bigint, offset: number, data: Uint8Array): void;
-  /** A tag that was held by a promise is free again. */
-  released(): void;
-}
-
-/** Watches requests and replies, for `debug`. */
-export interface Tracer {
-  request(opcode: Opcode | undefined, request: Request): void;
-  reply(opcode: Opcode | undefined, request: Request, error: number, length: number): void;
-}
+export type { DispatchEvents, RequestFault, SlowRequest, Tracer } from "./dispatch-events.ts";
 
 export interface DispatchOptions {
   readonly filesystem: Filesystem;
@@ -94,6 +64,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     },
   );
 
+  const unanswered = createUnanswered({ filesystem, statistics, events, interrupt: inFlight.interrupt });
+
   function entryOf(opcode: Opcode): Entry {
     const { method, missing } = methods[opcode.name as OpcodeName];
     return {
@@ -114,10 +86,11 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     countRequest(statistics, code);
     const entry = entries[code];
     if (tracer !== undefined) tracer.request(entry?.opcode, request);
+    if (request.payloadLength < 0) return refuse(request, entry, -ERRNO.EIO);
     if (entry === undefined) return finish(request, -ERRNO.ENOSYS, 0);
     const refused = checkPayload(request, entry.check);
     if (refused !== 0) return refuse(request, entry, refused);
-    if (!entry.opcode.reply) return serveSilently(request, entry);
+    if (!entry.opcode.reply) return serveUnanswered(request, entry);
     const { fixed } = entry.rule;
     if (fixed > 0) request.words.fill(0, request.opOut >> 2, (request.opOut + fixed) >> 2);
     if (entry.method === null) return answerMissing(request, entry);
@@ -127,15 +100,16 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   // hot
   function run(request: Request, entry: Entry, method: (view: RequestHeader) => Result): void {
     let result: Result;
+    let pending = false;
     try {
       result = method(view(request, entry));
+      pending = typeof result === "object" && isThenable(result);
     } catch (thrown) {
       return fail(request, thrown);
     }
-    if (typeof result === "number" || result === undefined) return complete(request, result);
-    if (typeof (result as PromiseLike<number | undefined>)?.then !== "function") return complete(request, result as never);
+    if (!pending) return complete(request, result as number | undefined);
     count(statistics, COUNT.asynchronous, 1);
-    inFlight.add(request, result);
+    inFlight.add(request, result as PromiseLike<number | undefined>);
   }
 
   // hot
@@ -209,10 +183,12 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     events.slow({ opcode, nodeid: request.nodeid, unique: request.unique, elapsedMs });
   }
 
-  function refuse(request: Request, entry: Entry, errno: number): void {
+  // unique 0 could not be read; a reply with it would be taken for a notification.
+  function refuse(request: Request, entry: Entry | undefined, errno: number): void {
     count(statistics, COUNT.malformed, 1);
-    if (errno === -ERRNO.EIO) report(request, new RangeError(`malformed request of ${request.length} bytes`));
-    if (entry.opcode.reply) finish(request, errno, 0);
+    if (errno === -ERRNO.EIO) report(request, new RangeError(`malformed request, it states ${request.length} bytes`));
+    const readable = request.uniqueLow !== 0 || request.uniqueHigh !== 0;
+    if (readable && entry?.opcode.reply !== false) finish(request, errno, 0);
     else transport.release(request);
   }
 
@@ -222,42 +198,17 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     else finish(request, 0, entry.rule.fixed);
   }
 
-  function serveSilently(request: Request, entry: Entry): void {
-    try {
-      silent[entry.opcode.name as keyof typeof silent](request);
-    } catch (thrown) {
-      count(statistics, COUNT.handlerFaults, 1);
-      report(request, thrown);
-    }
+  // hot
+  function serveUnanswered(request: Request, entry: Entry): void {
+    unanswered(entry.opcode.name as OpcodeName, request);
     transport.release(request);
   }
 
-  function forget(nodeid: number, nlookup: number): void {
-    count(statistics, COUNT.forgets, 1);
-    filesystem.forget?.(nodeid, nlookup);
-  }
-
-  const silent = {
-    FORGET: (request: Request) => forget(request.nodeid, request.u64(request.opIn)),
-    BATCH_FORGET: (request: Request) => {
-      for (let at = request.payload; at < request.payload + request.payloadLength; at += 16) {
-        forget(request.u64(at), request.u64(at + 8));
-      }
-    },
-    INTERRUPT: (request: Request) => {
-      const low = request.u32(request.opIn);
-      const high = request.u32(request.opIn + 4);
-      if (!inFlight.interrupt(low, high)) events.foreignInterrupt(low, high);
-    },
-    NOTIFY_REPLY: (request: Request) => {
-      const { bytes } = request.arena;
-      const data = new Uint8Array(bytes.slice(request.payload, request.payload + request.payloadLength));
-      events.retrieved(request.unique, request.u64(request.opIn + 8), data);
-    },
-  };
-
   return { inFlight, serve };
 }
+
+const isThenable = (result: object | null): boolean =>
+  typeof (result as PromiseLike<unknown> | null)?.then === "function";
 
 // hot
 function lengthOf(request: Request, result: number | undefined, rule: ResultRule): number {

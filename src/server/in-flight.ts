@@ -104,7 +104,8 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
       const record: Pending = { request, answered: false, reportedSlow: false };
       pending.set(request, record);
       if (periodMs > 0) timer ??= setInterval(sweep, periodMs);
-      promise.then(
+      // Promise.resolve: a foreign thenable may throw, call back twice or call back at once.
+      Promise.resolve(promise).then(
         (result) => leave(record, () => completion.settle(request, result)),
         (thrown) => leave(record, () => completion.fail(request, thrown)),
       );

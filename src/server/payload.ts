@@ -5,7 +5,7 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import type { Opcode, Tail } from "../abi/fuse-opcodes.ts";
 import { FuseForgetOne } from "../abi/fuse-structs.ts";
-import { isComponent, isDotOrDotDot, stringLength } from "../codec/names.ts";
+import { isComponent, isDotOrDotDot, NAME_MAX, stringLength } from "../codec/names.ts";
 import type { Request } from "../codec/request.ts";
 
 /** High word of 2^53. */
@@ -30,6 +30,7 @@ function firstName(request: Request, length: number, check: PayloadCheck): numbe
   if (length < 0) return MALFORMED;
   request.nameLength = length;
   if (!check.components) return length === 0 ? MALFORMED : 0;
+  if (length > NAME_MAX) return -ERRNO.ENAMETOOLONG;
   if (!isComponent(bytes, request.payload, length)) return -ERRNO.EINVAL;
   return !check.dots && isDotOrDotDot(bytes, request.payload, length) ? -ERRNO.EINVAL : 0;
 }
@@ -51,6 +52,7 @@ function parseNames(request: Request, check: PayloadCheck): number {
   if (result !== 0) return result;
   const { bytes } = request.arena;
   const { secondName, secondNameLength } = request;
+  if (secondNameLength > NAME_MAX) return -ERRNO.ENAMETOOLONG;
   const valid = isComponent(bytes, secondName, secondNameLength) && !isDotOrDotDot(bytes, secondName, secondNameLength);
   return valid ? 0 : -ERRNO.EINVAL;
 }
@@ -108,9 +110,8 @@ export function payloadCheck(opcode: Opcode, dots: boolean): PayloadCheck {
   };
 }
 
-/** 0, or the -errno that refuses the request. Hot. */
+/** 0, or the -errno that refuses the request, whose op struct is known to be whole. Hot. */
 export function checkPayload(request: Request, check: PayloadCheck): number {
-  if (request.payloadLength < 0) return MALFORMED;
   if (request.u32(request.inHeader + 20) >= HIGH_LIMIT) return -ERRNO.ESTALE; // nodeid, high word
   for (let index = 0; index < check.bounded.length; index++) {
     const field = check.bounded[index] as { offset: number; errno: number };

@@ -3,7 +3,7 @@
 // A result that breaks the rules throws `ResultError`; dispatch answers EIO and raises an `error` event.
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { OPCODES, type Opcode } from "../abi/fuse-opcodes.ts";
+import type { OPCODES, Opcode } from "../abi/fuse-opcodes.ts";
 import { FuseEntryOut, FuseStatfsOut } from "../abi/fuse-structs.ts";
 import type { Request } from "../codec/request.ts";
 
@@ -40,7 +40,7 @@ function bytes(request: Request, result: number, rule: ResultRule): number {
 
 function either(request: Request, result: number, rule: ResultRule): number {
   const size = request.u32(request.opIn + rule.limitAt);
-  if (size > 0) return result > size ? -ERRNO.ERANGE : result;
+  if (size > 0) return result > size || result > request.dataCapacity ? -ERRNO.ERANGE : result;
   if (result > XATTR_MAX) exceeds("bytes", result, XATTR_MAX);
   request.setU32(request.opOut, result);
   return rule.fixed;
@@ -67,6 +67,7 @@ function value64(request: Request, result: number, rule: ResultRule): number {
 }
 
 function value32(request: Request, result: number, rule: ResultRule): number {
+  if (result > 0xffff_ffff) exceeds("as a 32-bit mask", result, 0xffff_ffff);
   request.setU32(request.opOut, result);
   return rule.fixed;
 }
@@ -78,7 +79,8 @@ function entry(request: Request, _: number, rule: ResultRule): number {
     throw new ResultError("handler left entry.nodeid 0");
   }
   const mode = request.u32(request.opOut + FuseEntryOut.at.attr + FuseEntryOut.spec.attr.at.mode);
-  if ((mode & 0o170000) === 0) throw new ResultError(`handler left entry.attr.mode 0o${mode.toString(8)} without a file type`);
+  if ((mode & 0o170000) === 0)
+    throw new ResultError(`handler left entry.attr.mode 0o${mode.toString(8)} without a file type`);
   return rule.fixed;
 }
 

@@ -7,6 +7,7 @@ import { ERRNO, SyscallError } from "../../ffi/errno.ts";
 import { F, fcntl, O, read, write } from "../../ffi/file.ts";
 import { createArena, PAGE_SIZE } from "../../ffi/memory.ts";
 import { MIN_READ_BUFFER } from "../abi/fuse-constants.ts";
+import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
 import { FuseInHeader, FuseOutHeader, FuseWriteIn } from "../abi/fuse-structs.ts";
 import { Request } from "../codec/request.ts";
 import { NEXT, type Transport } from "./transport.ts";
@@ -14,23 +15,26 @@ import { NEXT, type Transport } from "./transport.ts";
 const CHUNK = 16;
 /** Bytes before a WRITE's payload. */
 const WRITE_HEADERS = FuseInHeader.size + FuseWriteIn.size;
-const IN = FuseInHeader.at;
+/** Longest value of an extended attribute, however small `maxPayload` is; XATTR_SIZE_MAX in <linux/limits.h>. */
+const XATTR_SIZE_MAX = 65_536;
+const UNIQUE_END = FuseInHeader.at.unique + 8;
 const OUT = FuseOutHeader.at;
 
 export interface DevTransportOptions {
   readonly fd: number;
   /** Most bytes of WRITE payload or READ data. */
   readonly maxPayload: number;
-  /** Most tags; a queue with more requests in flight is FULL. */
+  /** Most requests with handlers; one more is read and parked, and then the queue is FULL. */
   readonly maxInFlight: number;
   /** Bytes of the op struct by opcode, as negotiated; where the payload begins. */
   readonly inSizes: Uint16Array;
 }
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+const roomFor = (maxPayload: number): number => pages(Math.max(maxPayload, MIN_READ_BUFFER, XATTR_SIZE_MAX));
 
 function createTags(first: number, maxPayload: number): Request[] {
-  const room = pages(Math.max(maxPayload, MIN_READ_BUFFER));
+  const room = roomFor(maxPayload);
   const inBytes = PAGE_SIZE + room + PAGE_SIZE; // headers end on a page; other opcodes' longer headers and names
   const outBytes = PAGE_SIZE + room;
   const arena = createArena(CHUNK * (inBytes + outBytes));
@@ -52,48 +56,64 @@ export function openDevTransport(options: DevTransportOptions): Transport {
   const { fd, maxPayload, maxInFlight, inSizes } = options;
   const requests: Request[] = [];
   const free: number[] = [];
-  const readSize = pages(Math.max(maxPayload, MIN_READ_BUFFER)) + PAGE_SIZE + WRITE_HEADERS;
+  const readSize = roomFor(maxPayload) + PAGE_SIZE + WRITE_HEADERS;
+  // A request beyond maxInFlight: it keeps its tag and waits here until another is released. Messages without reply
+  // (FORGET, INTERRUPT) never park, so they get through while handlers hold maxInFlight tags.
+  let parked: Request | null = null;
 
-  function grow(): boolean {
-    if (requests.length >= maxInFlight) return false;
+  function grow(): void {
     const made = createTags(requests.length, maxPayload);
     requests.push(...made);
     for (let index = made.length - 1; index >= 0; index--) free.push((made[index] as Request).tag);
-    return true;
   }
 
   // hot
   function next(): number {
-    if (free.length === 0 && !grow()) return NEXT.FULL;
+    if (parked !== null) return unpark(parked);
+    if (free.length === 0) grow();
     const tag = free[free.length - 1] as number;
     const request = requests[tag] as Request;
     for (;;) {
       const size = read(fd, request.address(request.inHeader), readSize);
-      if (size >= 0) {
+      if (size > 0) {
         free.length--;
-        return place(request, size) ? tag : malformed(request);
+        place(request, size);
+        return requests.length - free.length > maxInFlight && expectsReply(request) ? park(request) : tag;
       }
       if (size === -ERRNO.EAGAIN) return NEXT.EMPTY;
-      if (size === -ERRNO.ENODEV || size === -ERRNO.ECONNABORTED) return NEXT.ENDED;
+      // 0: end of file, of a socket in the device's place; the device itself never says so.
+      if (size === 0 || size === -ERRNO.ENODEV || size === -ERRNO.ECONNABORTED) return NEXT.ENDED;
       // EINTR: a signal. ENOENT: the request was taken back before it was read.
       if (size !== -ERRNO.EINTR && size !== -ERRNO.ENOENT) throw new SyscallError("read", -size, "/dev/fuse");
     }
   }
 
+  const expectsReply = (request: Request): boolean => OPCODE_BY_CODE[request.opcode]?.reply !== false;
+
+  function park(request: Request): number {
+    parked = request;
+    return NEXT.FULL;
+  }
+
+  function unpark(request: Request): number {
+    if (requests.length - free.length > maxInFlight) return NEXT.FULL;
+    parked = null;
+    return request.tag;
+  }
+
   // hot
-  function place(request: Request, size: number): boolean {
-    if (size < FuseInHeader.size || request.u32(request.inHeader + IN.len) !== size) return false;
+  function place(request: Request, size: number): void {
+    if (size < FuseInHeader.size) clearHeader(request, size);
     const inSize = inSizes[request.opcode] ?? 0;
     request.opIn = request.inHeader + FuseInHeader.size;
     request.payload = request.opIn + inSize;
-    request.payloadLength = size - FuseInHeader.size - inSize; // negative when truncated: dispatch refuses it
-    return true;
+    request.payloadLength = request.length === size ? size - FuseInHeader.size - inSize : -1; // negative: malformed
   }
 
-  function malformed(request: Request): never {
-    const stated = request.u32(request.inHeader + IN.len);
-    free.push(request.tag);
-    throw new SyscallError("read", ERRNO.EPROTO, "/dev/fuse", `request header states ${stated} bytes, not what was read`);
+  // What was not read is left from an earlier request; half a unique is none.
+  function clearHeader(request: Request, size: number): void {
+    const known = size < UNIQUE_END ? Math.min(size, FuseInHeader.at.unique) : size;
+    request.arena.bytes.fill(0, request.inHeader + known, request.inHeader + FuseInHeader.size);
   }
 
   // hot

@@ -1,9 +1,9 @@
-// Owns: the contract between a queue's loop and whatever carries its requests. No code.
-//
-// Life of a request: `next` gives a tag with a whole request in it; dispatch has it answered by `reply` (never, for
-// opcodes without one) and then gives the tag back by `release`. Between `next` and `release` the tag's memory
+// Owns: the contract between a queue's loop and whatever carries its requests. No code. Used by one thread; nothing
+// here allocates per request. Life of a request: `next` gives a tag with a whole request in it; dispatch has it
+// answered by `reply` (never, for opcodes without one) and gives the tag back by `release`. In between the tag's memory
 // belongs to the handler, also after a `reply` that came early (a time-out while the handler still runs).
-// A transport is used by one thread. Nothing here allocates per request.
+// A request that is truncated or lies about its length has a negative `payloadLength`, and unique 0 when that could
+// not be read; dispatch refuses it.
 
 import type { Request } from "../codec/request.ts";
 
@@ -18,8 +18,8 @@ export interface Transport {
   /** The cursor of a tag. */
   request(tag: number): Request;
   /**
-   * Tag of the next request, or EMPTY (nothing now; only when not blocking), ENDED (unmounted or aborted), FULL (every
-   * tag is in use). Throws `SyscallError` when the device fails in another way.
+   * Tag of the next request, or EMPTY (nothing now; only when not blocking), ENDED (unmounted or aborted), FULL (as
+   * many requests as may be are with handlers, and the next one waits for one of them). Throws `SyscallError` when the device fails in another way.
    */
   next(): number;
   /** Sends `length` bytes after the out header when `error` is 0, else -errno `error` alone. Result 0 or -errno. */
