@@ -1,8 +1,8 @@
 // Owns: what the queues of one session share outside the request path: a bell per queue, by which another thread
 // wakes a queue that waits in its event loop, and the list of recent interrupts, since any queue may read an INTERRUPT
 // for a request that another one holds. All of it is one SharedArrayBuffer of int32 words.
-// Ordering: an interrupt is written, then `SEQUENCE` is raised, then the bells ring (Atomics are sequentially
-// consistent); a queue that has seen a bell sees the entries before it. Uniques are never used twice, so that
+// Ordering: `SEQUENCE` is raised to claim a slot, then the interrupt is written there, then the bells ring (Atomics are
+// sequentially consistent); a queue that has seen a bell sees the entries before it. Uniques are never used twice, so that
 // entries a queue sees again, or that are overwritten by 64 newer ones while it is not waiting, do no harm.
 
 const SEQUENCE = 0;
@@ -38,7 +38,7 @@ export function ring(board: Board, queue: number): void {
 
 /** Tells every queue that the request `unique` was interrupted. */
 export function postInterrupt(board: Board, uniqueLow: number, uniqueHigh: number): void {
-  const slot = INTERRUPTS + (Atomics.add(board, SEQUENCE, 1) % SLOTS) * 2;
+  const slot = INTERRUPTS + ((Atomics.add(board, SEQUENCE, 1) >>> 0) % SLOTS) * 2;
   Atomics.store(board, slot, uniqueLow | 0);
   Atomics.store(board, slot + 1, uniqueHigh | 0);
   for (let queue = 0; queue < queueCount(board); queue++) ring(board, queue);
@@ -46,7 +46,7 @@ export function postInterrupt(board: Board, uniqueLow: number, uniqueHigh: numbe
 
 /** Calls `visit` with the unique of each of the last 64 interrupts. */
 export function eachInterrupt(board: Board, visit: (uniqueLow: number, uniqueHigh: number) => void): void {
-  const count = Math.min(Atomics.load(board, SEQUENCE), SLOTS);
+  const count = Math.min(Atomics.load(board, SEQUENCE) >>> 0, SLOTS);
   for (let index = 0; index < count; index++) {
     const slot = INTERRUPTS + index * 2;
     visit(Atomics.load(board, slot) >>> 0, Atomics.load(board, slot + 1) >>> 0);

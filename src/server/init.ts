@@ -3,7 +3,7 @@
 
 import { PAGE_SIZE } from "../../ffi/memory.ts";
 import { KERNEL, OLDEST_MINOR, PAGES } from "../abi/fuse-constants.ts";
-import { flagNames, flagWords, type InitFlag } from "../abi/fuse-init-flags.ts";
+import { flagNames, flagWords, hasFlag, type InitFlag } from "../abi/fuse-init-flags.ts";
 import { OPCODES, type Opcode } from "../abi/fuse-opcodes.ts";
 import { FuseInitIn, FuseInitInCompat, FuseInitOut, FuseOutHeader } from "../abi/fuse-structs.ts";
 import type { Connection, InitWishes } from "../fs/connection.ts";
@@ -38,12 +38,14 @@ export function parseOffer(bytes: Uint8Array): KernelOffer {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const at = FuseInitIn.at;
+  const flags = view.getUint32(at.flags, true);
+  const extended = hasFlag({ flags, flags2: 0 }, "INIT_EXT") && bytes.length >= at.flags2 + 4;
   return {
     major: view.getUint32(at.major, true),
     minor: view.getUint32(at.minor, true),
     maxReadahead: view.getUint32(at.max_readahead, true),
-    flags: view.getUint32(at.flags, true),
-    flags2: bytes.length >= at.flags2 + 4 ? view.getUint32(at.flags2, true) : 0,
+    flags,
+    flags2: extended ? view.getUint32(at.flags2, true) : 0, // without INIT_EXT it means nothing
   };
 }
 
@@ -68,10 +70,7 @@ const RULES: readonly Rule[] = [
   ["AUTO_INVAL_DATA", (wishes) => wishes.invalidateData !== "explicit"],
   ["EXPLICIT_INVAL_DATA", (wishes) => wishes.invalidateData === "explicit"],
   ["DO_READDIRPLUS", (wishes, methods) => methods.has("readdirplus") && wishes.readdirplus !== "never"],
-  [
-    "READDIRPLUS_AUTO",
-    (wishes, methods) => methods.has("readdirplus") && (wishes.readdirplus ?? "auto") === "auto",
-  ],
+  ["READDIRPLUS_AUTO", (wishes, methods) => methods.has("readdirplus") && (wishes.readdirplus ?? "auto") === "auto"],
   ["ASYNC_DIO", (wishes) => wishes.asyncDirectIo ?? true],
   ["WRITEBACK_CACHE", (wishes) => wishes.writebackCache ?? false],
   ["NO_OPEN_SUPPORT", (wishes, methods) => (wishes.noOpen ?? false) && !methods.has("open")],

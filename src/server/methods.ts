@@ -38,6 +38,11 @@ function renameByRename2(filesystem: Filesystem): Method | null {
   return (view) => rename2(Object.create(view, { flags: { value: 0 } }) as RequestView<"RENAME2">);
 }
 
+// Without SETXATTR_EXT the op struct ends before `setxattr_flags`; the name lies there.
+function withoutSetxattrFlags(method: Method): Method {
+  return (view) => method(Object.create(view, { setxattr_flags: { value: 0 } }) as RequestHeader);
+}
+
 /** Opcodes whose absence is answered by ENOSYS only when the kernel offered to take that as "never ask again". */
 const SWITCHED: Partial<Record<OpcodeName, Connection["flags"][number]>> = {
   OPEN: "NO_OPEN_SUPPORT",
@@ -52,7 +57,8 @@ export function methodTable(filesystem: Filesystem, connection: Connection): Rea
     const missing = flag !== undefined && connection.flags.includes(flag) ? -ERRNO.ENOSYS : opcode.missing;
     const own = OWN.includes(name) || !opcode.served;
     const method = own ? null : (bound(filesystem, opcode.method) ?? SUBSTITUTES[name]?.(filesystem) ?? null);
-    table[name] = { method, missing };
+    const short = name === "SETXATTR" && !connection.flags.includes("SETXATTR_EXT");
+    table[name] = { method: short && method !== null ? withoutSetxattrFlags(method) : method, missing };
   }
   return table;
 }
