@@ -73,7 +73,8 @@ export class MountHandle implements Mount {
   /** Every queue serves. */
   serving(): void {
     const session = this.current();
-    queueMicrotask(() => this.emitter.emit("init", session.connection)); // after the caller of `mount` could listen
+    // A task and not a microtask, which would come before the caller's `await` of `mount` returns, so that it can listen.
+    setImmediate(() => this.emitter.emit("init", session.connection));
     const abort = () => void this.unmount({ lazy: true }).catch((error: Error) => this.report(error));
     session.signal?.addEventListener("abort", abort, { once: true });
     if (session.signal?.aborted) abort();
