@@ -6,8 +6,9 @@
 import type { RequestView } from "../codec/request-view.ts";
 import type { Connection, InitWishes } from "./connection.ts";
 
-/** `n >= 0` (bytes, or a value where the method says so; undefined means 0), or `-errno`. */
-export type Result = number | undefined | Promise<number | undefined>;
+/** `n >= 0` (bytes, or a value where the method says so; nothing means 0), or `-errno`. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is fine
+export type Result = number | void | Promise<number | void>;
 
 /** What a filesystem may use while it is mounted; handed to `init`. */
 export interface SessionContext {
