@@ -31,7 +31,7 @@ interface Given<Name extends OpcodeName> {
   readonly body?: readonly Uint8Array[];
   readonly sees?: (req: RequestView<Name>) => unknown;
   readonly seen?: unknown;
-  readonly does?: (req: RequestView<Name>) => Result | void;
+  readonly does?: (req: RequestView<Name>) => Result;
   readonly error?: number;
   readonly reply?: readonly Uint8Array[];
   readonly flags?: readonly InitFlag[];
@@ -65,7 +65,7 @@ export const ATTR = join(
   u32(0o100644), u32(3), u32(1000), u32(4_294_967_295), u32(0x801), u32(4096), u32(1), // mode nlink uid gid rdev blksize flags
 );
 
-export function fillAttr(attr: Attr): void {
+export function fillAttr(attr: Attr): number {
   attr.ino = 0x1112131415161718n;
   attr.size = 8_589_934_597;
   attr.blocks = 9;
@@ -82,26 +82,28 @@ export function fillAttr(attr: Attr): void {
   attr.rdev = 0x801;
   attr.blksize = 4096;
   attr.flags = 1;
+  return 0;
 }
 
 /** struct fuse_entry_out, 128 bytes: nodeid, generation, entry_valid, attr_valid, their nanoseconds, attr. */
 export const ENTRY = join(u64(0x123456789a), u64(7), u64(60), u64(30), u32(500_000_000), u32(250_000_000), ATTR);
 
-export function fillEntry(entry: Entry): void {
+export function fillEntry(entry: Entry): number {
   entry.nodeid = 0x123456789a;
   entry.generation = 7;
   entry.entry_valid = 60;
   entry.attr_valid = 30;
   entry.entry_valid_nsec = 500_000_000;
   entry.attr_valid_nsec = 250_000_000;
-  fillAttr(entry.attr);
+  return fillAttr(entry.attr);
 }
 
 /** struct fuse_open_out, 16 bytes: fh, open_flags (KEEP_CACHE and STREAM), backing_id. */
 export const OPEN = join(u64(0x1f_ffff_ffff_fff0), u32(0x12), u32(-5));
 
-export function fillOpen(open: RequestView<"OPEN">["open"]): void {
+export function fillOpen(open: RequestView<"OPEN">["open"]): number {
   open.fh = 0x1f_ffff_ffff_fff0;
   open.open_flags = 0x12;
   open.backing_id = -5;
+  return 0;
 }
