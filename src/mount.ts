@@ -48,15 +48,28 @@ export async function mount(
     filesystem instanceof URL
       ? createWorkerServer(filesystem, resolved.filesystemOptions, resolved.workers, handle.serverEvents)
       : createLocalServer(filesystem, handle.serverEvents);
-  const loaded = await explain("FILESYSTEM_FAILED", "the filesystem could not be made", async () => {
-    try {
-      return await server.load();
-    } catch (thrown) {
-      server.discard();
-      throw thrown;
-    }
-  });
-  return start(real, server, handle, resolved, loaded);
+  try {
+    const loading = explain("FILESYSTEM_FAILED", "the filesystem could not be made", () => server.load());
+    const loaded = await unlessAborted(resolved.signal, loading);
+    return await start(real, server, handle, resolved, loaded);
+  } catch (thrown) {
+    server.discard();
+    throw thrown;
+  }
+}
+
+// Settles with `promise`, or rejects with the signal's reason when that aborts first; a filesystem may load for ever.
+async function unlessAborted<Value>(signal: AbortSignal | undefined, promise: Promise<Value>): Promise<Value> {
+  if (signal === undefined) return promise;
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 async function explain<Value>(code: MountErrorCode, what: string, run: () => Promise<Value> | Value): Promise<Value> {
@@ -92,13 +105,13 @@ async function start(
     const settings = queueSettings(server, fd, connection, options, opened);
     const statistics = settings[0]?.statistics as SharedArrayBuffer;
     handle.attach({ fd, via, device, connection, statistics, server, guardian, opened, signal: options.signal });
-    await explain("FILESYSTEM_FAILED", "the filesystem's init failed", () => server.serve(settings));
+    const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () => server.serve(settings));
+    await unlessAborted(options.signal, starting);
     handle.serving();
     return handle;
   } catch (thrown) {
     await undo(mountpoint, attached, opened);
     guardian?.dismiss();
-    server.discard();
     throw thrown;
   }
 }

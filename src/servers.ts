@@ -118,6 +118,7 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
 /** Serves a filesystem object on the calling thread, whose event loop stays alive. */
 export function createLocalServer(filesystem: Filesystem, events: ServerEvents): Server {
   const ended = Promise.withResolvers<void>();
+  let discarded = false;
   return {
     queues: 1,
     async load() {
@@ -125,6 +126,7 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
     },
     async serve([settings]) {
       const queue = await openQueue(filesystem, settings as QueueSettings, events, startDoorbell);
+      if (discarded) return; // given up during `init`: the descriptor is closed, and its number may be another's
       queue
         .serveEvents()
         .then(() => filesystem.destroy?.())
@@ -132,6 +134,9 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
         .finally(() => ended.resolve());
     },
     ended: ended.promise,
-    discard: () => ended.resolve(),
+    discard() {
+      discarded = true;
+      ended.resolve();
+    },
   };
 }
