@@ -69,7 +69,11 @@ function rfuse(...flags: string[]): Command {
 export const PEERS: readonly Peer[] = [
   raw,
   server("passthrough_ll", "libfuse's low-level example, one thread, zero timeouts", libfuseLowLevel),
-  server("passthrough_fh", "libfuse's high-level example with file handles, one thread, zero timeouts", libfuseHighLevel),
+  server(
+    "passthrough_fh",
+    "libfuse's high-level example with file handles, one thread, zero timeouts",
+    libfuseHighLevel,
+  ),
   server("rfuse-dev", "examples/passthrough.ts on /dev/fuse, zero timeouts", rfuse()),
 ];
 
