@@ -13,11 +13,11 @@ import { MountError } from "./mounting/errors.ts";
 import type { Guardian } from "./mounting/guardian.ts";
 import { isMounted } from "./mounting/mount-table.ts";
 import type { MountOptions } from "./mounting/options.ts";
+import type { LanePlan } from "./queue-settings.ts";
 import type { RequestFault } from "./server/dispatch.ts";
 import { createNotifier, type SessionNotifier } from "./server/notify.ts";
 import { type Statistics, sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
-import { whyNotFaster } from "./transport/probe.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
 
 /** What a session consists of once it is mounted. */
@@ -25,6 +25,7 @@ export interface Session {
   readonly fd: number;
   readonly via: Attached["via"];
   readonly device: string;
+  readonly plan: LanePlan;
   readonly connection: Connection;
   readonly statistics: SharedArrayBuffer;
   readonly server: Server;
@@ -36,8 +37,6 @@ export interface Session {
 
 export class MountHandle implements Mount {
   readonly mountpoint: string;
-  readonly lane = "dev";
-  readonly laneReason = whyNotFaster();
   readonly closed: Promise<CloseReason>;
   readonly serverEvents: ServerEvents;
   private readonly emitter = new EventEmitter<MountEvents>();
@@ -81,6 +80,14 @@ export class MountHandle implements Mount {
     session.server.ended
       .then(() => session.signal?.removeEventListener("abort", abort))
       .then(() => this.finish(session));
+  }
+
+  get lane(): LanePlan["lane"] {
+    return this.connection.flags.includes("OVER_IO_URING") ? "io_uring" : "dev";
+  }
+
+  get laneReason(): string {
+    return this.current().plan.reason;
   }
 
   get connection(): Connection {

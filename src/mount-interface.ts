@@ -26,8 +26,8 @@ export interface Mount extends AsyncDisposable {
   /** Real path of the mountpoint. */
   readonly mountpoint: string;
   /** Lane that carries the requests. */
-  readonly lane: "dev";
-  /** Why no faster lane carries them. */
+  readonly lane: "dev" | "io_uring";
+  /** Why no faster lane carries them; empty when there is none. */
   readonly laneReason: string;
   /** What was agreed with the kernel. */
   readonly connection: Connection;

@@ -2,24 +2,20 @@
 // the way back. Whatever fails on the way in is undone before the error is thrown; whatever ends the connection
 // (unmount from here or outside, abort, a crash) ends in the same `finish`.
 
-import { close, ioctl } from "../ffi/file.ts";
-import { addressOf } from "../ffi/memory.ts";
-import { DEV_IOC } from "./abi/fuse-constants.ts";
-import type { Connection, InitWishes } from "./fs/connection.ts";
+import { close } from "../ffi/file.ts";
+import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
 import { MountHandle } from "./mount-handle.ts";
 import type { Mount } from "./mount-interface.ts";
-import { type Attached, attach, openDevice } from "./mounting/attach.ts";
+import { type Attached, attach } from "./mounting/attach.ts";
 import { detach } from "./mounting/detach.ts";
 import { MountError, type MountErrorCode } from "./mounting/errors.ts";
 import { type Guardian, startGuardian } from "./mounting/guardian.ts";
 import { topMountAt } from "./mounting/mount-table.ts";
 import { checkMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, resolveOptions } from "./mounting/options.ts";
-import { createBoard } from "./server/board.ts";
+import { planLane, queueSettings } from "./queue-settings.ts";
 import { handshake } from "./server/handshake.ts";
-import type { QueueSettings } from "./server/open-queue.ts";
-import { createStatistics } from "./server/statistics.ts";
 import { createLocalServer, createWorkerServer, type Server } from "./servers.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
 
@@ -94,17 +90,22 @@ async function start(
   let attached: Attached | undefined;
   let guardian: Guardian | undefined;
   try {
+    const plan = planLane(options, server.queues);
     attached = await attach(mountpoint, options);
     const { fd, via } = attached;
     opened.push(fd);
     const device = topMountAt(mountpoint)?.device ?? "";
     if (options.guardian) guardian = startGuardian(mountpoint, via, device);
     const connection = await explain("INIT_FAILED", "INIT", () =>
-      handshake(fd, { ...loaded.wishes, ...options.wishes }, loaded.methods),
+      handshake(
+        fd,
+        { ...loaded.wishes, ...options.wishes },
+        { methods: loaded.methods, overIoUring: plan.lane === "io_uring" },
+      ),
     );
-    const settings = queueSettings(server, fd, connection, options, opened);
+    const settings = queueSettings(plan, fd, connection, options, opened);
     const statistics = settings[0]?.statistics as SharedArrayBuffer;
-    handle.attach({ fd, via, device, connection, statistics, server, guardian, opened, signal: options.signal });
+    handle.attach({ fd, via, plan, device, connection, statistics, server, guardian, opened, signal: options.signal });
     const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () => server.serve(settings));
     await unlessAborted(options.signal, starting);
     handle.serving();
@@ -122,44 +123,4 @@ async function undo(mountpoint: string, attached: Attached | undefined, opened: 
     await detach({ mountpoint, device, via: attached.via }, { force: true }, unmountOnThread).catch(() => {});
   }
   for (const fd of opened) close(fd);
-}
-
-// One descriptor per queue, cloned from the mounted one; -1 where /dev/fuse may not be opened again, as in a process
-// that only fusermount3 could help: then a single queue uses the mounted one.
-function cloneDevice(fd: number): number {
-  const clone = openDevice();
-  if (clone < 0) return -1;
-  if (ioctl(clone, DEV_IOC.CLONE, addressOf(new Uint32Array([fd]))) >= 0) return clone;
-  close(clone);
-  return -1;
-}
-
-function queueSettings(
-  server: Server,
-  fd: number,
-  connection: Connection,
-  options: ResolvedOptions,
-  opened: number[],
-): QueueSettings[] {
-  const common = {
-    connection,
-    count: server.queues,
-    board: createBoard(server.queues).buffer,
-    statistics: createStatistics(server.queues),
-    maxInFlight: options.maxInFlight,
-    timeoutMs: options.requestTimeoutMs,
-    slowMs: options.slowMs,
-    trace: options.debug !== false,
-  };
-  return Array.from({ length: server.queues }, (_, index) => {
-    const clone = cloneDevice(fd);
-    if (clone >= 0) opened.push(clone);
-    else if (server.queues > 1) {
-      throw new MountError(
-        "NO_DEVICE",
-        `${server.queues} workers need /dev/fuse once each, and it cannot be opened again`,
-      );
-    }
-    return { ...common, index, fd: clone >= 0 ? clone : fd };
-  });
 }

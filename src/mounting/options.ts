@@ -5,7 +5,7 @@ import type { InitWishes } from "../fs/connection.ts";
 import { MountError } from "./errors.ts";
 
 /** Lanes that can be asked for by name. */
-export type LaneChoice = "auto" | "dev";
+export type LaneChoice = "auto" | "io_uring" | "dev";
 
 /** Options of `mount`. An option of 0 means 0. */
 export interface MountOptions {
@@ -33,6 +33,10 @@ export interface MountOptions {
   readonly lane?: LaneChoice;
   /** Worker threads, module form only, 1..256. Default 1. */
   readonly workers?: number;
+  /** Where workers run: each pinned to a core of its own ("per-core", module form), or anywhere ("none"). Default "none". */
+  readonly placement?: "per-core" | "none";
+  /** Lane io_uring: requests in flight per CPU, 1..256. Default 8. */
+  readonly queueDepth?: number;
   /** Milliseconds until a promise's request is answered ETIMEDOUT; 0 (default): never. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds after which a waiting request raises `slow`; 0: never. Default 1000. */
@@ -68,6 +72,8 @@ const DEFAULTS: ResolvedOptions = {
   via: "auto",
   lane: "auto",
   workers: 1,
+  placement: "none",
+  queueDepth: 8,
   requestTimeoutMs: 0,
   slowMs: 1000,
   maxInFlight: 1024,
@@ -124,8 +130,10 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   noExec: boolean,
   allowNonEmpty: boolean,
   via: oneOf("auto", "mount", "fusermount"),
-  lane: oneOf("auto", "dev"),
+  lane: oneOf("auto", "io_uring", "dev"),
   workers: integer(1, 256),
+  placement: oneOf("per-core", "none"),
+  queueDepth: integer(1, 256),
   requestTimeoutMs: integer(0, 2 ** 31 - 1),
   slowMs: integer(0, 2 ** 31 - 1),
   maxInFlight: integer(16, 4096),

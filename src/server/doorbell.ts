@@ -7,7 +7,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { POLL, poll } from "../../ffi/file.ts";
 import { Pollfd } from "../../ffi/kernel-structs.ts";
 import { addressOf } from "../../ffi/memory.ts";
-import { ARM, BELL, bellIndex, type Board, ring } from "./board.ts";
+import { ARM, BELL, type Board, bellIndex, ring } from "./board.ts";
 
 /** Starts a doorbell thread for a queue; given by the composition root, which knows the thread's file. */
 export type StartDoorbell = (fd: number, board: Board, queue: number) => void;

@@ -9,7 +9,7 @@ import { MIN_READ_BUFFER, PAGES } from "../abi/fuse-constants.ts";
 import { OPCODES } from "../abi/fuse-opcodes.ts";
 import { FuseInHeader } from "../abi/fuse-structs.ts";
 import type { Connection, InitWishes } from "../fs/connection.ts";
-import { encodeInitReply, NegotiationError, negotiate, parseOffer } from "./init.ts";
+import { encodeInitReply, type InitFacts, NegotiationError, negotiate, parseOffer } from "./init.ts";
 
 const INIT_DEADLINE_MS = 5000;
 
@@ -34,20 +34,21 @@ function readInit(fd: number): Uint8Array {
     }
     const size = read(fd, addressOf(buffer), buffer.length);
     if (size === -ERRNO.EINTR || size === -ERRNO.EAGAIN) continue;
-    if (size < FuseInHeader.size) throw new NegotiationError(`reading INIT: ${size < 0 ? errnoName(size) : `${size} bytes`}`);
+    if (size < FuseInHeader.size)
+      throw new NegotiationError(`reading INIT: ${size < 0 ? errnoName(size) : `${size} bytes`}`);
     return buffer.slice(0, size);
   }
 }
 
 /** Answers INIT. `fd` is freshly mounted. Errors: `NegotiationError`, `RangeError` for a wish out of range. */
-export function handshake(fd: number, wishes: InitWishes, methods: ReadonlySet<string>): Connection {
+export function handshake(fd: number, wishes: InitWishes, facts: Omit<InitFacts, "maxPagesLimit">): Connection {
   for (;;) {
     const request = readInit(fd);
     const header = new DataView(request.buffer);
     const opcode = header.getUint32(FuseInHeader.at.opcode, true);
     if (opcode !== OPCODES.INIT.code) throw new NegotiationError(`the first request is opcode ${opcode}, not INIT`);
     const offer = parseOffer(request.subarray(FuseInHeader.size));
-    const negotiation = negotiate(offer, wishes, { methods, maxPagesLimit: maxPagesLimit() });
+    const negotiation = negotiate(offer, wishes, { ...facts, maxPagesLimit: maxPagesLimit() });
     const reply = encodeInitReply(header.getBigUint64(FuseInHeader.at.unique, true), negotiation);
     const written = write(fd, addressOf(reply), reply.length);
     if (written !== reply.length) throw new NegotiationError(`answering INIT: ${errnoName(written)}`);

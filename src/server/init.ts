@@ -23,6 +23,8 @@ export interface InitFacts {
   readonly methods: ReadonlySet<string>;
   /** The kernel's limit of pages per request (fs.fuse.max_pages_limit, or 256). */
   readonly maxPagesLimit: number;
+  /** Whether the session is going to register io_uring queues. Default false. */
+  readonly overIoUring?: boolean;
 }
 
 /** The session cannot be served; the mount is given up. */
@@ -114,8 +116,9 @@ export function negotiate(offer: KernelOffer, wishes: InitWishes, facts: InitFac
   }
   const offered = new Set(flagNames(offer.flags, offer.flags2));
   const flags = RULES.filter(([flag, wanted]) => offered.has(flag) && wanted(wishes, facts.methods)).map(
-    ([flag]) => flag,
+    ([flag]): InitFlag => flag,
   );
+  if (facts.overIoUring && offered.has("OVER_IO_URING")) flags.push("OVER_IO_URING");
   const pagesLimit = flags.includes("MAX_PAGES") ? facts.maxPagesLimit : PAGES.DEFAULT;
   const maxPages = Math.min(pagesLimit, Math.ceil((wishes.maxWrite ?? 2 ** 20) / PAGE_SIZE));
   const connection: Connection = {

@@ -28,7 +28,12 @@ export interface SessionNotifier extends Notifier {
 type Values<Table extends Struct> = { readonly [Field in keyof Table["at"]]?: number | bigint };
 
 // A whole message: header, struct, tail.
-function message<Table extends Struct>(code: number, table: Table, values: Values<Table>, tail: Uint8Array): Uint8Array {
+function message<Table extends Struct>(
+  code: number,
+  table: Table,
+  values: Values<Table>,
+  tail: Uint8Array,
+): Uint8Array {
   const bytes = new Uint8Array(FuseOutHeader.size + table.size + tail.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(FuseOutHeader.at.len, bytes.length, true);
@@ -91,8 +96,7 @@ export function createNotifier(fd: number): SessionNotifier {
     retrieve: (unique, nodeid, offset, size) =>
       send(message(NOTIFY.RETRIEVE, FuseNotifyRetrieveOut, { notify_unique: unique, nodeid, offset, size }, NOTHING)),
     incrementEpoch: () => send(message(NOTIFY.INC_EPOCH, EMPTY, {}, NOTHING)),
-    prune: (nodeids) =>
-      send(message(NOTIFY.PRUNE, FuseNotifyPruneOut, { count: nodeids.length }, nodeidTail(nodeids))),
+    prune: (nodeids) => send(message(NOTIFY.PRUNE, FuseNotifyPruneOut, { count: nodeids.length }, nodeidTail(nodeids))),
     resend: () => send(message(NOTIFY.RESEND, EMPTY, {}, NOTHING)),
     pollWakeup: (kh) => send(message(NOTIFY.POLL, FuseNotifyPollWakeupOut, { kh }, NOTHING)),
   };

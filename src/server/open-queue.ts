@@ -1,9 +1,13 @@
 // Owns: putting one queue together: transport, dispatch and loop over one descriptor, and the filesystem's context.
 
+import { PAGE_SIZE } from "../../ffi/memory.ts";
+import { pinToCpu } from "../../ffi/thread.ts";
 import { traceReply, traceRequest } from "../codec/trace.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Filesystem, SessionContext } from "../fs/filesystem.ts";
 import { openDevTransport } from "../transport/dev.ts";
+import { openUringTransport } from "../transport/io-uring.ts";
+import type { Transport } from "../transport/transport.ts";
 import type { Board } from "./board.ts";
 import type { DispatchEvents } from "./dispatch.ts";
 import type { StartDoorbell } from "./doorbell.ts";
@@ -24,6 +28,12 @@ export interface QueueSettings {
   readonly timeoutMs: number;
   readonly slowMs: number;
   readonly trace: boolean;
+  readonly lane: "dev" | "io_uring";
+  /** io_uring: CPUs whose queues this worker serves, and requests in flight for each. */
+  readonly cpus: readonly number[];
+  readonly depth: number;
+  /** CPU that the worker's thread is pinned to, -1: none. */
+  readonly pin: number;
 }
 
 /** What a queue tells the session. */
@@ -31,27 +41,39 @@ export interface QueueEvents extends Pick<DispatchEvents, "error" | "slow" | "re
   trace(line: string): void;
 }
 
-/** Opens a queue on the `dev` lane; the filesystem has been initialised when this returns. */
+// Worker 0 also serves the device for the others: FORGET, INTERRUPT, and what came before the queues were registered.
+function openTransport(settings: QueueSettings, events: QueueEvents): Transport {
+  const { fd, connection, maxInFlight, lane, cpus, depth, index } = settings;
+  const maxPayload = Math.max(connection.maxWrite, connection.maxPages * PAGE_SIZE);
+  const common = { fd, maxPayload, maxInFlight, inSizes: inputSizes(connection) };
+  if (lane === "dev" || cpus.length === 0) return openDevTransport(common);
+  const dev = index === 0 ? openDevTransport({ ...common, firstTag: cpus.length * depth }) : undefined;
+  dev?.setBlocking(false);
+  try {
+    return openUringTransport({ fd, cpus, depth, maxPayload, dev });
+  } catch (error) {
+    // Without this worker's queues the kernel keeps to the device, for all of them.
+    events.error({ opcode: "REGISTER", nodeid: 0, unique: 0n, error });
+    return openDevTransport(common);
+  }
+}
+
+/** Opens a queue; the filesystem has been initialised when this returns. */
 export async function openQueue(
   filesystem: Filesystem,
   settings: QueueSettings,
   events: QueueEvents,
   startDoorbell: StartDoorbell,
 ): Promise<Queue> {
-  const { fd, index, count, connection, maxInFlight, trace } = settings;
-  const transport = openDevTransport({
-    fd,
-    maxPayload: Math.max(connection.maxWrite, connection.maxPages * 4096),
-    maxInFlight,
-    inSizes: inputSizes(connection),
-  });
+  const { fd, index, count, connection, trace, pin } = settings;
+  if (pin >= 0) pinToCpu(pin);
+  const transport = openTransport(settings, events);
   const context: SessionContext = { connection, notify: createNotifier(fd), worker: { index, count } };
   await filesystem.init?.(context);
   return createQueue({
     filesystem,
     connection,
     transport,
-    fd,
     index,
     startDoorbell,
     events,

@@ -5,7 +5,7 @@
 
 import { drainMicrotasks } from "bun:jsc";
 import { NEXT } from "../transport/transport.ts";
-import { BELL, bellIndex, type Board, eachInterrupt, postInterrupt, queueCount, ring } from "./board.ts";
+import { BELL, type Board, bellIndex, eachInterrupt, postInterrupt, queueCount, ring } from "./board.ts";
 import { createDispatch, type DispatchEvents, type DispatchOptions } from "./dispatch.ts";
 import { armDoorbell, endDoorbell, type StartDoorbell } from "./doorbell.ts";
 
@@ -17,7 +17,6 @@ const GRACE_MS = 1000;
 export interface QueueOptions extends Omit<DispatchOptions, "events"> {
   readonly index: number;
   readonly board: Board;
-  readonly fd: number;
   readonly startDoorbell: StartDoorbell;
   readonly events: Pick<DispatchEvents, "error" | "slow" | "retrieved">;
 }
@@ -70,7 +69,7 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function startWatching(): void {
-    if (!doorbell) options.startDoorbell(options.fd, board, index);
+    if (!doorbell) options.startDoorbell(transport.watched, board, index);
     doorbell = true;
     armDoorbell(board, index);
   }
@@ -122,4 +121,3 @@ export function createQueue(options: QueueOptions): Queue {
 
   return { serveBlocking, serveEvents };
 }
-

@@ -97,6 +97,9 @@ export function sumStatistics(buffer: SharedArrayBuffer): Statistics {
     const requests = sums[BY_OPCODE + code] ?? 0;
     if (requests > 0) byOpcode[OPCODE_BY_CODE[code]?.name ?? `OPCODE_${code}`] = requests;
   }
-  const counters = Object.fromEntries(COUNTERS.map((name, index) => [name, sums[index] ?? 0])) as Record<Counter, number>;
+  const counters = Object.fromEntries(COUNTERS.map((name, index) => [name, sums[index] ?? 0])) as Record<
+    Counter,
+    number
+  >;
   return { ...counters, byOpcode, latencyUs: latency(Array.from(sums.subarray(LATENCY, BY_OPCODE))) };
 }

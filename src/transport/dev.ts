@@ -28,6 +28,8 @@ export interface DevTransportOptions {
   readonly maxInFlight: number;
   /** Bytes of the op struct by opcode, as negotiated; where the payload begins. */
   readonly inSizes: Uint16Array;
+  /** Number of the first tag, where another lane has the ones before. Default 0. */
+  readonly firstTag?: number;
 }
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
@@ -53,7 +55,7 @@ function createTags(first: number, maxPayload: number): Request[] {
 
 /** Opens the `dev` lane over a descriptor of /dev/fuse, which stays the caller's to close. */
 export function openDevTransport(options: DevTransportOptions): Transport {
-  const { fd, maxPayload, maxInFlight, inSizes } = options;
+  const { fd, maxPayload, maxInFlight, inSizes, firstTag = 0 } = options;
   const requests: Request[] = [];
   const free: number[] = [];
   const readSize = roomFor(maxPayload) + PAGE_SIZE + WRITE_HEADERS;
@@ -62,7 +64,7 @@ export function openDevTransport(options: DevTransportOptions): Transport {
   let parked: Request | null = null;
 
   function grow(): void {
-    const made = createTags(requests.length, maxPayload);
+    const made = createTags(firstTag + requests.length, maxPayload);
     requests.push(...made);
     for (let index = made.length - 1; index >= 0; index--) free.push((made[index] as Request).tag);
   }
@@ -72,7 +74,7 @@ export function openDevTransport(options: DevTransportOptions): Transport {
     if (parked !== null) return unpark(parked);
     if (free.length === 0) grow();
     const tag = free[free.length - 1] as number;
-    const request = requests[tag] as Request;
+    const request = requests[tag - firstTag] as Request;
     for (;;) {
       const size = read(fd, request.address(request.inHeader), readSize);
       if (size > 0) {
@@ -130,7 +132,8 @@ export function openDevTransport(options: DevTransportOptions): Transport {
 
   return {
     lane: "dev",
-    request: (tag) => requests[tag] as Request,
+    watched: fd,
+    request: (tag) => requests[tag - firstTag] as Request,
     next,
     reply,
     release: (request) => {

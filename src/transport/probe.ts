@@ -1,13 +1,24 @@
-// Owns: which lanes can carry a session on this machine, and for each that cannot, why. Reads; opens nothing.
+// Owns: which lanes can carry a session on this machine, and for each that cannot, why. It opens no session; an io_uring is made and
+// closed again to see whether it may be.
 
 import { existsSync, readFileSync } from "node:fs";
+import { SyscallError } from "../../ffi/errno.ts";
+import { close } from "../../ffi/file.ts";
+import { createRing, SETUP } from "../../ffi/io-uring.ts";
 import type { Lane } from "./transport.ts";
 
 /** A lane's state here. `code` is stable for programs. */
 export interface LaneReport {
   readonly lane: Lane;
   readonly available: boolean;
-  readonly code: "READY" | "NO_DEVICE" | "NO_MODULE" | "NOT_IN_KERNEL" | "NOT_ENABLED" | "NOT_IN_THIS_VERSION";
+  readonly code:
+    | "READY"
+    | "NO_DEVICE"
+    | "NO_MODULE"
+    | "NOT_IN_KERNEL"
+    | "NOT_ENABLED"
+    | "NO_IO_URING"
+    | "NOT_IN_THIS_VERSION";
   readonly reason: string;
 }
 
@@ -27,7 +38,13 @@ function probeUring(): LaneReport {
   if (readFileSync(URING_SWITCH, "utf8").trim() !== "Y") {
     return { lane, available: false, code: "NOT_ENABLED", reason: "enable_uring is off" };
   }
-  return { lane, available: false, code: "NOT_IN_THIS_VERSION", reason: "this version has no io_uring lane" };
+  try {
+    close(createRing(8, SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN).fd);
+  } catch (thrown) {
+    const code = thrown instanceof SyscallError ? thrown.code : String(thrown);
+    return { lane, available: false, code: "NO_IO_URING", reason: `io_uring_setup: ${code}` };
+  }
+  return { lane, available: true, code: "READY", reason: "" };
 }
 
 function probeDev(): LaneReport {
@@ -39,12 +56,4 @@ function probeDev(): LaneReport {
 /** Every lane, fastest first. */
 export function probe(): LaneReport[] {
   return [probeRing(), probeUring(), probeDev()];
-}
-
-/** One phrase that says why no lane faster than `dev` is in use. */
-export function whyNotFaster(): string {
-  return probe()
-    .filter((report) => report.lane !== "dev" && !report.available)
-    .map((report) => `${report.lane}: ${report.reason}`)
-    .join("; ");
 }

@@ -15,11 +15,14 @@ export const NEXT = { EMPTY: -1, ENDED: -2, FULL: -3 } as const;
 
 export interface Transport {
   readonly lane: Lane;
+  /** Descriptor that polls readable when `next` has something. */
+  readonly watched: number;
   /** The cursor of a tag. */
   request(tag: number): Request;
   /**
    * Tag of the next request, or EMPTY (nothing now; only when not blocking), ENDED (unmounted or aborted), FULL (as
-   * many requests as may be are with handlers, and the next one waits for one of them). Throws `SyscallError` when the device fails in another way.
+   * many requests as may be are with handlers, and the next one waits for one of them). Throws `SyscallError` when the
+   * device fails in another way.
    */
   next(): number;
   /** Sends `length` bytes after the out header when `error` is 0, else -errno `error` alone. Result 0 or -errno. */

@@ -1,0 +1,38 @@
+// Owns: which CPUs exist and which of them this process may use.
+
+import { readFileSync } from "node:fs";
+import { checked } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { addressOf } from "./memory.ts";
+
+const MASK_BYTES = 1024; // 8192 CPUs
+
+/** CPUs of a kernel list such as "0-3,8". */
+export function parseCpuList(text: string): number[] {
+  return text
+    .trim()
+    .split(",")
+    .filter((part) => part !== "")
+    .flatMap((part) => {
+      const [first = 0, last = first] = part.split("-").map(Number);
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    });
+}
+
+/** Every CPU that could ever be online; at least CPU 0. */
+export function possibleCpus(): number[] {
+  try {
+    return parseCpuList(readFileSync("/sys/devices/system/cpu/possible", "utf8"));
+  } catch {
+    return [0];
+  }
+}
+
+/** CPUs that the calling thread may run on (cpusets and affinity masks included). */
+export function allowedCpus(): number[] {
+  const mask = new Uint8Array(MASK_BYTES);
+  const size = checked(libc.sched_getaffinity(0, mask.length, addressOf(mask)));
+  const cpus: number[] = [];
+  for (let cpu = 0; cpu < size * 8; cpu++) if (((mask[cpu >> 3] as number) >> (cpu & 7)) & 1) cpus.push(cpu);
+  return cpus.length > 0 ? cpus : [0];
+}

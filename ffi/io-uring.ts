@@ -1,0 +1,142 @@
+// Owns: io_uring by system calls: a ring whose memory is ours (IORING_SETUP_NO_MMAP over an arena, since the ring's own
+// mapping cannot be laid over a SharedArrayBuffer), and the three calls. Indices are words of the ring's arena.
+// Must not: know what the entries mean. The ring belongs to the thread that made it (SINGLE_ISSUER).
+
+import { checked, SyscallError } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { type Arena, addressOf, createArena, PAGE_SIZE } from "./memory.ts";
+import { defineStruct } from "./struct.ts";
+
+const SYS = { setup: 425, enter: 426, register: 427 } as const;
+
+/** Flags of io_uring_setup(2) used here. */
+export const SETUP = {
+  CQSIZE: 1 << 3,
+  SUBMIT_ALL: 1 << 7,
+  COOP_TASKRUN: 1 << 8,
+  TASKRUN_FLAG: 1 << 9,
+  SQE128: 1 << 10,
+  SINGLE_ISSUER: 1 << 12,
+  DEFER_TASKRUN: 1 << 13,
+  NO_MMAP: 1 << 14,
+  NO_SQARRAY: 1 << 16,
+} as const;
+
+/** Opcodes used here. */
+export const OP = { POLL_ADD: 6, URING_CMD: 46 } as const;
+/** `len` of POLL_ADD that keeps it armed. */
+export const POLL_ADD_MULTI = 1;
+const ENTER_GETEVENTS = 1;
+
+const SqringOffsets = defineStruct("io_sqring_offsets", 40, {
+  head: "u32",
+  tail: "u32",
+  ring_mask: "u32",
+  ring_entries: "u32",
+  flags: "u32",
+  dropped: "u32",
+  array: "u32",
+  resv1: "u32",
+  user_addr: "u64",
+});
+const CqringOffsets = defineStruct("io_cqring_offsets", 40, {
+  head: "u32",
+  tail: "u32",
+  ring_mask: "u32",
+  ring_entries: "u32",
+  overflow: "u32",
+  cqes: "u32",
+  flags: "u32",
+  resv1: "u32",
+  user_addr: "u64",
+});
+
+/** struct io_uring_params. */
+export const IoUringParams = defineStruct("io_uring_params", 120, {
+  sq_entries: "u32",
+  cq_entries: "u32",
+  flags: "u32",
+  sq_thread_cpu: "u32",
+  sq_thread_idle: "u32",
+  features: "u32",
+  wq_fd: "u32",
+  resv: { type: "u32", count: 3 },
+  sq_off: SqringOffsets,
+  cq_off: CqringOffsets,
+});
+
+/** The part of a 128 byte submission entry that is used here; `cmd` has 80 bytes. */
+export const IoUringSqe = defineStruct("io_uring_sqe", 128, {
+  opcode: "u8",
+  flags: "u8",
+  ioprio: "u16",
+  fd: "i32",
+  cmd_op: "u32",
+  __pad1: "u32",
+  addr: "u64",
+  len: "u32",
+  op_flags: "u32",
+  user_data: "u64",
+  buf_index: "u16",
+  personality: "u16",
+  splice_fd_in: "i32",
+  cmd: { type: "u64", count: 10 },
+});
+
+/** struct io_uring_cqe. */
+export const IoUringCqe = defineStruct("io_uring_cqe", 16, { user_data: "u64", res: "i32", flags: "u32" });
+
+/** A ring. `words` index: `sqTail` is ours, `cqTail` the kernel's, `cqHead` ours. */
+export interface Ring {
+  readonly fd: number;
+  readonly arena: Arena;
+  readonly sqMask: number;
+  readonly cqMask: number;
+  readonly sqTail: number;
+  readonly kCqTail: number;
+  readonly cqHead: number;
+  /** Byte offset of the first submission entry and of the first completion entry in the arena. */
+  readonly sqes: number;
+  readonly cqes: number;
+  /** Keeps the setup parameters' memory. */
+  readonly features: number;
+}
+
+const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+
+/**
+ * Makes a ring of `entries` (a power of two) 128 byte submission entries and twice as many completion entries.
+ * Errors: `SyscallError` (EPERM: disabled by sysctl or seccomp; ENOSYS; EINVAL: the kernel is too old; ENOMEM).
+ */
+export function createRing(entries: number, flags: number): Ring {
+  const sqeBytes = pages(entries * IoUringSqe.size);
+  const arena = createArena(sqeBytes + pages(entries * 2 * IoUringCqe.size + 512));
+  const params = new DataView(new ArrayBuffer(IoUringParams.size));
+  const { at } = IoUringParams;
+  const sq = IoUringParams.spec.sq_off.at;
+  const cq = IoUringParams.spec.cq_off.at;
+  params.setUint32(at.cq_entries, entries * 2, true);
+  params.setUint32(at.flags, flags | SETUP.SQE128 | SETUP.CQSIZE | SETUP.NO_MMAP | SETUP.NO_SQARRAY, true);
+  params.setBigUint64(at.sq_off + sq.user_addr, BigInt(arena.address), true);
+  params.setBigUint64(at.cq_off + cq.user_addr, BigInt(arena.address + sqeBytes), true);
+  const fd = checked(libc.syscall(SYS.setup, entries, addressOf(params), 0, 0, 0, 0));
+  if (fd < 0) throw new SyscallError("io_uring_setup", -fd);
+  const word = (offset: number): number => (sqeBytes + params.getUint32(offset, true)) >> 2;
+  return {
+    fd,
+    arena,
+    sqMask: arena.words[word(at.sq_off + sq.ring_mask)] as number,
+    cqMask: arena.words[word(at.cq_off + cq.ring_mask)] as number,
+    sqTail: word(at.sq_off + sq.tail),
+    kCqTail: word(at.cq_off + cq.tail),
+    cqHead: word(at.cq_off + cq.head),
+    sqes: 0,
+    cqes: sqeBytes + params.getUint32(at.cq_off + cq.cqes, true),
+    features: params.getUint32(at.features, true),
+  };
+}
+
+/** io_uring_enter(2): submits, and waits for `minComplete` completions. Result: entries submitted, or -errno. Hot. */
+export function enter(fd: number, toSubmit: number, minComplete: number): number {
+  return checked(libc.syscall(SYS.enter, fd, toSubmit, minComplete, ENTER_GETEVENTS, 0, 0));
+}

@@ -1,0 +1,79 @@
+// Owns: the plan of a session's queues: which lane, how many, on which CPUs, over which descriptors.
+
+import { allowedCpus, possibleCpus } from "../ffi/affinity.ts";
+import { close, ioctl } from "../ffi/file.ts";
+import { addressOf } from "../ffi/memory.ts";
+import { DEV_IOC } from "./abi/fuse-constants.ts";
+import type { Connection } from "./fs/connection.ts";
+import { openDevice } from "./mounting/attach.ts";
+import { MountError } from "./mounting/errors.ts";
+import type { ResolvedOptions } from "./mounting/options.ts";
+import { createBoard } from "./server/board.ts";
+import type { QueueSettings } from "./server/open-queue.ts";
+import { placeWorkers, type WorkerPlace } from "./server/placement.ts";
+import { createStatistics } from "./server/statistics.ts";
+import { probe } from "./transport/probe.ts";
+
+/** What was decided before INIT. */
+export interface LanePlan {
+  readonly lane: "dev" | "io_uring";
+  /** Why no faster lane was taken; empty when there is none. */
+  readonly reason: string;
+  readonly places: readonly WorkerPlace[];
+}
+
+/** Decides the lane and the places of `queues` workers. Errors: `MountError` LANE_UNAVAILABLE for a lane asked by name. */
+export function planLane(options: ResolvedOptions, queues: number): LanePlan {
+  const reports = probe();
+  const uring = reports.find((report) => report.lane === "io_uring");
+  const ring = reports.find((report) => report.lane === "ring");
+  if (options.lane === "io_uring" && !uring?.available) {
+    throw new MountError("LANE_UNAVAILABLE", `lane io_uring: ${uring?.reason ?? "unknown"}`);
+  }
+  const lane = options.lane === "dev" || !uring?.available ? "dev" : "io_uring";
+  const slower = lane === "dev" ? [ring, uring] : [ring];
+  const reason =
+    options.lane === "auto" ? slower.map((report) => `${report?.lane}: ${report?.reason}`).join("; ") : "as asked";
+  return { lane, reason, places: placeWorkers(options.placement, queues, possibleCpus(), allowedCpus()) };
+}
+
+// A clone of the mounted descriptor; -1 where /dev/fuse may not be opened again, as in a process that only fusermount3
+// could help: then a single queue uses the mounted one.
+function cloneDevice(fd: number): number {
+  const clone = openDevice();
+  if (clone < 0) return -1;
+  if (ioctl(clone, DEV_IOC.CLONE, addressOf(new Uint32Array([fd]))) >= 0) return clone;
+  close(clone);
+  return -1;
+}
+
+/** Settings of every queue. Descriptors that it opens are added to `opened`. */
+export function queueSettings(
+  plan: LanePlan,
+  fd: number,
+  connection: Connection,
+  options: ResolvedOptions,
+  opened: number[],
+): QueueSettings[] {
+  const { places } = plan;
+  const common = {
+    connection,
+    count: places.length,
+    board: createBoard(places.length).buffer,
+    statistics: createStatistics(places.length),
+    maxInFlight: options.maxInFlight,
+    timeoutMs: options.requestTimeoutMs,
+    slowMs: options.slowMs,
+    trace: options.debug !== false,
+    depth: options.queueDepth,
+    lane: connection.flags.includes("OVER_IO_URING") ? ("io_uring" as const) : ("dev" as const),
+  };
+  return places.map(({ cpus, pin }, index) => {
+    const clone = cloneDevice(fd);
+    if (clone >= 0) opened.push(clone);
+    else if (places.length > 1) {
+      throw new MountError("NO_DEVICE", `${places.length} workers need /dev/fuse once each; it cannot be opened again`);
+    }
+    return { ...common, index, cpus, pin, fd: clone >= 0 ? clone : fd };
+  });
+}
