@@ -44,6 +44,8 @@ export interface FakeKernel extends Disposable {
   serve(): number;
   /** The next reply, if one came. */
   receive(): Uint8Array | undefined;
+  /** Takes the next reply away without looking at it; false when none came. */
+  discard(): boolean;
   /** send, serve, receive. */
   ask(bytes: Uint8Array): Uint8Array | undefined;
   /** Waits until `done` says so, turning the event loop. Errors: `Error` after 10 s. */
@@ -113,6 +115,7 @@ export function createFakeKernel(filesystem: Filesystem, options: FakeKernelOpti
     },
   });
   const buffer = new Uint8Array(1 << 20);
+  const bufferAddress = addressOf(buffer);
   const kernel: FakeKernel = {
     transport,
     dispatch,
@@ -132,9 +135,10 @@ export function createFakeKernel(filesystem: Filesystem, options: FakeKernelOpti
       }
     },
     receive() {
-      const size = read(ours, addressOf(buffer), buffer.length);
+      const size = read(ours, bufferAddress, buffer.length);
       return size > 0 ? buffer.slice(0, size) : undefined;
     },
+    discard: () => read(ours, bufferAddress, buffer.length) > 0,
     ask(bytes) {
       kernel.send(bytes);
       kernel.serve();
