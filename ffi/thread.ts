@@ -27,20 +27,22 @@ export const unshareFs = (): number => checked(libc.unshare(CLONE_FS));
 
 const header = new Int32Array([CAPABILITY_VERSION_3, 0]);
 const sets = new Int32Array(6); // effective, permitted, inheritable; low words, then high words
-const headerAddress = addressOf(header);
-const setsAddress = addressOf(sets);
+
+// The address is taken anew at each call: that keeps `header` and `sets` referenced. A module's variable that no function
+// uses is collected, and the kernel would write to whoever has its memory by then.
+const capget = (): number => libc.syscall(SYS_CAPGET, addressOf(header), addressOf(sets), 0, 0, 0, 0);
 
 /** Effective capabilities 0..31 of the calling thread as a bit mask; 0 when they cannot be read. */
 export function effectiveCapabilities(): number {
-  return libc.syscall(SYS_CAPGET, headerAddress, setsAddress, 0, 0, 0, 0) < 0 ? 0 : (sets[0] ?? 0) >>> 0;
+  return capget() < 0 ? 0 : (sets[0] ?? 0) >>> 0;
 }
 
 /** Sets effective capabilities 0..31 of the calling thread, within its permitted set. Result 0 or -errno. */
 export function setEffectiveCapabilities(mask: number): number {
-  const got = checked(libc.syscall(SYS_CAPGET, headerAddress, setsAddress, 0, 0, 0, 0));
+  const got = checked(capget());
   if (got < 0) return got;
   sets[0] = mask & (sets[1] ?? 0);
-  return checked(libc.syscall(SYS_CAPSET, headerAddress, setsAddress, 0, 0, 0, 0));
+  return checked(libc.syscall(SYS_CAPSET, addressOf(header), addressOf(sets), 0, 0, 0, 0));
 }
 
 /**
