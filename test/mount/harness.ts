@@ -15,12 +15,12 @@ let serial = 0;
 /** Waits until `condition` gives something other than undefined and false. Errors: at the deadline. */
 export async function until<Value>(
   what: string,
-  condition: () => Value | undefined | false,
+  condition: () => Value | undefined | false | Promise<Value | undefined | false>,
   deadlineMs: number = DEADLINE_MS,
 ): Promise<Value> {
   const end = performance.now() + deadlineMs;
   for (;;) {
-    const value = condition();
+    const value = await condition();
     if (value !== undefined && value !== false) return value;
     if (performance.now() > end) throw new Error(`${what}: not within ${deadlineMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -80,6 +80,10 @@ function marked(mark: string): { pid: number; command: string }[] {
   });
 }
 
+/** What the descriptors of a process lead to. */
+export const descriptorsOf = (pid: number): string[] =>
+  namesIn(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+
 /** How a client ended; status null: by a signal. */
 export interface Ended {
   readonly status: number | null;
@@ -114,6 +118,8 @@ function collect(child: ChildProcess, what: string, deadlineMs: number): Promise
   });
 }
 
+const clients = new Set<ChildProcess>();
+
 /** Starts a client; it is killed, and `ended` rejects, when it has not ended at the deadline. */
 export function startClient(argv: readonly string[], deadlineMs = DEADLINE_MS): Client {
   const [command = "", ...args] = argv;
@@ -122,6 +128,8 @@ export function startClient(argv: readonly string[], deadlineMs = DEADLINE_MS): 
     cwd: "/",
     env: { ...process.env, LC_ALL: "C" },
   });
+  clients.add(child);
+  child.on("exit", () => clients.delete(child));
   const ended = collect(child, argv.join(" "), deadlineMs);
   ended.catch(() => {});
   return { pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal) };
@@ -138,7 +146,7 @@ export interface StartOptions extends Partial<Omit<DaemonSpec, "module">> {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A daemon process. Dispose of it to be rid of all of it, however it is. */
+/** A daemon process. Dispose of it to be rid of all of it, however it is, and of every client under way. */
 export interface Daemon extends AsyncDisposable {
   readonly pid: number;
   readonly mountpoint: string;
@@ -257,7 +265,7 @@ export function startDaemon(options: StartOptions): Daemon {
     kill: (signal) => void child.kill(signal),
     census: () => ({
       threads: namesIn(`/proc/${pid}/task`).length,
-      fds: namesIn(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`)),
+      fds: descriptorsOf(pid),
       children: marked(mark).flatMap((found) => (found.pid === pid ? [] : [found.command])),
     }),
     leftovers: () => [
@@ -266,6 +274,7 @@ export function startDaemon(options: StartOptions): Daemon {
     ],
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
+      for (const left of clients) left.kill("SIGKILL");
       sweep(mark, place.dir);
       if (!over) await within("the daemon's end", exited);
       sweep(mark, place.dir);
