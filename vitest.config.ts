@@ -20,7 +20,7 @@ export default defineConfig({
             "src/**/*.test.ts",
             "bench/**/*.test.ts",
             "test/*.test.ts",
-            "test/{abi,gate}/*.test.ts",
+            "test/{abi,gate,protocol,fs}/*.test.ts",
           ],
           testTimeout: 30_000,
           hookTimeout: 30_000,

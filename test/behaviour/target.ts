@@ -172,6 +172,6 @@ export function area(target: Target, name: string): Register {
   const register = (title: string, body: (bench: Bench) => Promise<void>) =>
     void test(title, () => run(target, name, body));
   const root = (title: string, body: (bench: Bench) => Promise<void>) =>
-    void test.skipIf(!target.asRoot)(`${title} [other uids]`, () => run(target, name, body));
+    if (target.asRoot) void test(`${title} [other uids]`, () => run(target, name, body));
   return Object.assign(register, { root });
 }
