@@ -18,6 +18,11 @@ const unescaped = (text: string): string =>
     "latin1",
   ).toString();
 
+/** A path as the mountpoint field of mountinfo shows it. */
+export function escapeMountpoint(path: string): string {
+  return path.replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`);
+}
+
 function parse(line: string): MountEntry {
   const [before = "", after = ""] = line.split(" - ");
   const [id = "", , device = "", , mountpoint = ""] = before.split(" ");
