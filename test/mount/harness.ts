@@ -291,14 +291,18 @@ function linkOf(path: string): string {
 }
 
 /** Starts a daemon and waits until its mount answers. Errors: what `mount` threw, with its `code`. */
-export async function startMount(options: StartOptions = {}): Promise<Daemon> {
+export async function startMount({
+  deadlineMs,
+  ...options
+}: StartOptions & { deadlineMs?: number } = {}): Promise<Daemon> {
   const daemon = startDaemon(options);
+  const settled = () => {
+    const failed = daemon.said.find(({ event }) => event === "failed");
+    if (failed !== undefined) throw Object.assign(new Error(), failed);
+    return daemon.said.some(({ event }) => event === "ready");
+  };
   try {
-    await until("the mount", () => {
-      const failed = daemon.said.find(({ event }) => event === "failed");
-      if (failed !== undefined) throw Object.assign(new Error(), failed);
-      return daemon.said.some(({ event }) => event === "ready");
-    });
+    await until("the mount", settled, deadlineMs);
     return daemon;
   } catch (thrown) {
     const stderr = daemon.stderr();

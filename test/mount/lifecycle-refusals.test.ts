@@ -16,7 +16,7 @@ import {
   within,
 } from "./harness.ts";
 
-const ALICE = ["/usr/bin/setpriv", "--reuid", "61001", "--regid", "61101", "--clear-groups"];
+const ALICE = ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 
 /** Runs `body` in a place that is removed afterwards. */
 async function inPlace<Value>(body: (place: { dir: string; mountpoint: string }) => Promise<Value>): Promise<Value> {

@@ -214,7 +214,10 @@ describe("mount options", () => {
     const run = async (options: object) => {
       const filesystemOptions = { files: { program: "#!/bin/sh\necho ran\n" } };
       await using daemon = await startMount({ options: { ...options, filesystemOptions } });
-      return await client(`${daemon.mountpoint}/program`).catch((error: Error) => ({ stdout: "", stderr: error.message }));
+      return await client(`${daemon.mountpoint}/program`).catch((error: Error) => ({
+        stdout: "",
+        stderr: error.message,
+      }));
     };
     expect((await run({ noExec: true })).stdout).toBe("");
     expect((await run({})).stdout).toBe("ran\n");

@@ -1,0 +1,47 @@
+// The behaviour suite on our own mounts: both filesystems that ship, in worker threads and as an object. Run as root it
+// mounts by mount(2) and covers permissions between users; run as another user it mounts by fusermount3.
+// Owns what each target can do; the expectations are the suite's.
+
+import { afterAll, beforeAll, describe } from "vitest";
+import { behaviour, type Features } from "../behaviour/suite.ts";
+import { MEMORY, makeSource, PASSTHROUGH } from "./features.ts";
+import { type Daemon, startMount } from "./harness.ts";
+
+const isRoot = process.getuid?.() === 0;
+
+interface Served {
+  readonly filesystem: URL;
+  readonly features: Features;
+  /** Makes `filesystemOptions`. */
+  options(): Record<string, unknown>;
+}
+
+const SERVED: Record<string, Served> = {
+  passthrough: {
+    filesystem: new URL("../../src/fs/passthrough/module.ts", import.meta.url),
+    features: PASSTHROUGH,
+    options: () => ({ source: makeSource() }),
+  },
+  memory: {
+    filesystem: new URL("../../src/fs/memory/module.ts", import.meta.url),
+    features: MEMORY,
+    options: () => ({ mode: 0o777 }),
+  },
+};
+
+for (const [name, { filesystem, features, options }] of Object.entries(SERVED)) {
+  for (const form of ["module", "object"] as const) {
+    describe(`${name}, ${form} form, ${isRoot ? "root" : "unprivileged"}`, () => {
+      let daemon: Daemon | undefined;
+      beforeAll(async () => {
+        const filesystemOptions = options();
+        daemon = await startMount({ filesystem, form, options: { allowOther: isRoot, filesystemOptions } });
+      });
+      afterAll(async () => {
+        await daemon?.[Symbol.asyncDispose]();
+      });
+      const dir = () => daemon?.mountpoint ?? "";
+      behaviour({ name, dir, asRoot: isRoot, features });
+    });
+  }
+}

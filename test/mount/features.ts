@@ -1,0 +1,53 @@
+// Owns: what the filesystems that ship can do, for the behaviour suite; a passthrough can do what its source can.
+
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import type { Features } from "../behaviour/suite.ts";
+
+const isRoot = process.getuid?.() === 0;
+
+/** A directory on tmpfs to pass through; removed after the tests of the block that made it. */
+export function makeSource(): string {
+  const source = mkdtempSync(join("/dev/shm", "rfuse-source-"));
+  chmodSync(source, 0o777);
+  afterAll(() => rmSync(source, { recursive: true, force: true }));
+  return source;
+}
+
+/** A passthrough of tmpfs. */
+export const PASSTHROUGH: Features = {
+  xattr: true,
+  xattrValueMax: 65_536,
+  acl: isRoot ? true : "EOPNOTSUPP",
+  locks: true,
+  fallocate: ["allocate", "keep-size", "punch-hole"],
+  holes: true,
+  sparse: true,
+  copyFileRange: true,
+  hardLinks: true,
+  symlinks: true,
+  tmpfile: true,
+  renameNoReplace: true,
+  renameExchange: true,
+  renameWhiteout: isRoot ? true : "EPERM",
+  mknodDevices: isRoot ? true : "EPERM",
+  mknodPipes: true,
+  birthTime: true,
+  directoryNlink: true,
+  accessTime: false,
+  timeRange: [-(2n ** 33n), 2n ** 33n],
+  sharedMmap: true,
+  execute: true,
+  fileSizeMax: 2n ** 63n - 1n,
+  directoryOffsets: true,
+  capacity: undefined,
+};
+
+export const MEMORY: Features = {
+  ...PASSTHROUGH,
+  acl: true,
+  fallocate: ["allocate", "keep-size", "punch-hole", "zero-range", "collapse-range", "insert-range"],
+  renameWhiteout: true,
+  mknodDevices: isRoot ? true : "EPERM",
+};

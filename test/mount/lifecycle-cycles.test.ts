@@ -1,0 +1,50 @@
+// Many sessions in one process: nothing adds up.
+
+import { expect, it } from "vitest";
+import { mountsAt, startMount, until } from "./harness.ts";
+
+const CYCLES = 150;
+const MIB = 1024 * 1024;
+
+interface Cycle {
+  readonly content: string;
+  readonly answeredMs: number;
+  readonly totalMs: number;
+  readonly rss: number;
+}
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+it.each(["module", "object"] as const)(
+  `mount: ${CYCLES} times in one process leaks nothing, %s form`,
+  async (form) => {
+    await using few = await startMount({ form, cycles: 3 });
+    const expected = few.census();
+    await using many = await startMountSlowly(form);
+    const cycles = many.said.filter(({ event }) => event === "cycle") as unknown as Cycle[];
+    expect(cycles).toHaveLength(CYCLES);
+    expect(cycles.every(({ content }) => content === "hello\n")).toBe(true);
+    const answeredMs = median(cycles.map((cycle) => cycle.answeredMs));
+    const totalMs = median(cycles.map((cycle) => cycle.totalMs));
+    process.stdout.write(
+      `${form}: mount to first answer ${answeredMs.toFixed(1)} ms, cycle ${totalMs.toFixed(1)} ms (medians)\n`,
+    );
+    expect(answeredMs).toBeLessThan(250);
+
+    const found = many.census();
+    expect(found.fds.length).toBeLessThanOrEqual(expected.fds.length);
+    expect(found.fds.filter((fd) => fd === "/dev/fuse")).toHaveLength(2);
+    expect(found.children).toHaveLength(1);
+    expect(mountsAt(many.mountpoint)).toHaveLength(1);
+    // The first third warms the allocators up; what grows on after that is a leak.
+    const settled = cycles[Math.floor(CYCLES / 3)]?.rss ?? 0;
+    const grown = ((cycles.at(-1)?.rss ?? 0) - settled) / (CYCLES * (2 / 3)) / MIB;
+    process.stdout.write(`${form}: ${(settled / MIB).toFixed(0)} MiB, then ${grown.toFixed(2)} MiB more per cycle\n`);
+    expect(grown).toBeLessThan(0.5);
+    await many.order("unmount");
+    await few.order("unmount");
+  },
+  180_000,
+);
+
+const startMountSlowly = (form: "module" | "object") => startMount({ form, cycles: CYCLES, deadlineMs: 150_000 });
