@@ -86,15 +86,25 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     countRequest(statistics, code);
     const entry = entries[code];
     if (tracer !== undefined) tracer.request(entry?.opcode, request);
-    if (request.payloadLength < 0) return refuse(request, entry, -ERRNO.EIO);
-    if (entry === undefined) return finish(request, -ERRNO.ENOSYS, 0);
+    if (request.payloadLength < 0) refuse(request, entry, -ERRNO.EIO);
+    else if (entry === undefined) finish(request, -ERRNO.ENOSYS, 0);
+    else serveKnown(request, entry);
+  }
+
+  // hot
+  function serveKnown(request: Request, entry: Entry): void {
     const refused = checkPayload(request, entry.check);
-    if (refused !== 0) return refuse(request, entry, refused);
-    if (!entry.opcode.reply) return serveUnanswered(request, entry);
+    if (refused !== 0) refuse(request, entry, refused);
+    else if (entry.opcode.reply) answer(request, entry);
+    else serveUnanswered(request, entry);
+  }
+
+  // hot
+  function answer(request: Request, entry: Entry): void {
     const { fixed } = entry.rule;
     if (fixed > 0) request.words.fill(0, request.opOut >> 2, (request.opOut + fixed) >> 2);
-    if (entry.method === null) return answerMissing(request, entry);
-    run(request, entry, entry.method);
+    if (entry.method === null) answerMissing(request, entry);
+    else run(request, entry, entry.method);
   }
 
   // hot
@@ -105,11 +115,13 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       result = method(view(request, entry));
       pending = typeof result === "object" && isThenable(result);
     } catch (thrown) {
-      return fail(request, thrown);
+      fail(request, thrown);
+      return;
     }
-    if (!pending) return complete(request, result as number | undefined);
-    count(statistics, COUNT.asynchronous, 1);
-    inFlight.add(request, result as PromiseLike<number | undefined>);
+    if (pending) {
+      count(statistics, COUNT.asynchronous, 1);
+      inFlight.add(request, result as PromiseLike<number | undefined>);
+    } else complete(request, result as number | undefined);
   }
 
   // hot
@@ -128,7 +140,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     try {
       length = lengthOf(request, result, rule);
     } catch (thrown) {
-      return fault(request, thrown);
+      fault(request, thrown);
+      return;
     }
     if (length < 0) finish(request, length, 0);
     else finish(request, 0, length);
@@ -161,9 +174,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   function fail(request: Request, thrown: unknown): void {
     const errno = errnoOf(thrown);
-    if (errno === undefined) return fault(request, thrown);
     if (errno === -ERRNO.EINTR) count(statistics, COUNT.interrupted, 1);
-    finish(request, errno, 0);
+    if (errno === undefined) fault(request, thrown);
+    else finish(request, errno, 0);
   }
 
   function fault(request: Request, error: unknown): void {
