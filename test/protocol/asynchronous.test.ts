@@ -136,6 +136,24 @@ describe("INTERRUPT", () => {
     get("b").settle(0);
     await kernel.until(() => kernel.dispatch.inFlight.size === 0);
   });
+
+  it("does not reach the signal that an earlier, synchronous handler kept from the same tag", async () => {
+    const kept: AbortSignal[] = [];
+    const { filesystem, get } = holding();
+    using kernel = createFakeKernel({
+      ...filesystem,
+      rmdir(req) {
+        kept.push(req.signal);
+        return 0;
+      },
+    });
+    kernel.ask(request({ code: 11 }, z("d")));
+    for (const bytes of [unlink("a", 2n), interrupt(2n)]) kernel.send(bytes);
+    kernel.serve();
+    expect([get("a").signal?.aborted, kept[0]?.aborted]).toEqual([true, false]);
+    get("a").settle(0);
+    await kernel.until(() => kernel.dispatch.inFlight.size === 0);
+  });
 });
 
 describe("a time-out", () => {
