@@ -7,6 +7,12 @@ import { readUsage } from "./server-usage.ts";
 /** How long past its time a client may take before it is killed and the cell fails. */
 const GRACE_MS = 10_000;
 
+/** How long a killed client may take to go. It cannot go before its server answers a request that it has read. */
+const KILL_MS = 1_000;
+
+/** The `cause` of the error of a client that did not end: its server is to be taken for hung. */
+export const HUNG = "hung";
+
 /** What the client does; `mode` is one of the load generator's. Data modes report bytes. */
 export type Workload = { name: string; about: string; mode: string; threads: number };
 
@@ -100,8 +106,9 @@ export function runLoad(
   return new Promise((resolve, reject) => {
     let failure: Error | undefined;
     child.on("error", (error) => {
-      failure = limit.aborted ? new Error(`the client did not end within ${deadlineMs / 1000} s`) : error;
-      if (child.pid === undefined) reject(failure);
+      const late = `the client did not end within ${deadlineMs / 1000} s`;
+      failure = limit.aborted ? new Error(late, { cause: HUNG }) : error;
+      setTimeout(reject, child.pid === undefined ? 0 : KILL_MS, failure);
     });
     child.on("close", (code) => {
       if (failure) reject(failure);

@@ -113,10 +113,15 @@ function ended(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
-// The unmount asks politely and lets the server end by itself; then signals; then the mount is detached by force.
+// The unmount lets the server end by itself; then signals; then the mount is detached by force. A frozen server would
+// hold umount(8) for ever, so that is not waited for beyond its deadline; the death of the server frees it.
 async function stopServer(child: ChildProcess, mountpoint: string): Promise<void> {
-  if (await isMounted(mountpoint)) await run("umount", [mountpoint]).catch(() => undefined);
-  else if (!ended(child)) child.kill("SIGTERM");
+  if (await isMounted(mountpoint)) {
+    const limit = new AbortController();
+    const unmount = run("umount", [mountpoint]).catch(() => undefined);
+    await Promise.race([unmount, pause(STOP_DEADLINE_MS, undefined, { signal: limit.signal }).catch(() => undefined)]);
+    limit.abort();
+  } else if (!ended(child)) child.kill("SIGTERM");
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     if (await holds(STOP_DEADLINE_MS, () => ended(child))) break;
     child.kill(signal);

@@ -1,15 +1,16 @@
 // The runner of the macro benchmark: workloads x peers, interleaved in rounds, all peers mounted throughout.
 // It owns the working directory on tmpfs, the peers' lives and the result file; every way out stops and removes them.
 // A cell that fails is recorded with its reason and makes the exit status 1; it does not end the run.
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildLoad } from "./build.ts";
-import { type ClientOptions, measure, runLoad } from "./cell.ts";
+import { type ClientOptions, HUNG, measure, runLoad, type Workload } from "./cell.ts";
 import { allowedCpus, machineFacts } from "./machine.ts";
 import { HELP, type Options, parseOptions } from "./options.ts";
-import { isMounted, type Peer, type Running } from "./peers.ts";
+import type { Peer, Running } from "./peers.ts";
 import { type Cell, formatTable, summarise } from "./report.ts";
+import { makeScratch, removeScratch, sweepScratch } from "./scratch.ts";
 import { rotate } from "./statistics.ts";
 
 const RESULTS = join(import.meta.dirname, "../results");
@@ -56,22 +57,38 @@ async function measureRounds(bench: Bench, signal: AbortSignal): Promise<void> {
   for (let round = -1; round < bench.options.rounds; round++) {
     say(round < 0 ? "warming up" : `round ${round + 1} of ${bench.options.rounds}`);
     for (const workload of bench.options.workloads) {
-      for (const { peer, running } of rotate(bench.started, round + 1)) {
-        const key = `${workload.name} ${peer.name}`;
+      for (const started of rotate(bench.started, round + 1)) {
         if (signal.aborted) return;
-        if (failed.has(key)) continue;
-        const name = { round, workload: workload.name, peer: peer.name };
-        try {
-          const measured = await measure(workload, running, bench.client, signal);
-          if (round >= 0) bench.cells.push({ ...name, measured });
-        } catch (error) {
-          if (signal.aborted) return;
-          failed.add(key);
-          bench.cells.push({ ...name, error: message(error) });
-          say(`${key}: ${message(error)}`);
-        }
+        const key = `${workload.name} ${started.peer.name}`;
+        if (!failed.has(key) && !(await measureCell(bench, round, workload, started, signal))) failed.add(key);
       }
     }
+  }
+}
+
+// False when the pair failed and is not to be tried again. A peer whose client hangs is stopped at once.
+async function measureCell(
+  bench: Bench,
+  round: number,
+  workload: Workload,
+  started: Started,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { peer, running } = started;
+  const name = { round, workload: workload.name, peer: peer.name };
+  try {
+    const measured = await measure(workload, running, bench.client, signal);
+    if (round >= 0) bench.cells.push({ ...name, measured });
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    bench.cells.push({ ...name, error: message(error) });
+    say(`${workload.name} on ${peer.name}: ${message(error)}`);
+    if (!(error instanceof Error) || error.cause !== HUNG) return false;
+    bench.started.splice(bench.started.indexOf(started), 1);
+    bench.leftOut.push({ peer: peer.name, reason: `hung in ${workload.name}; stopped` });
+    await running.stop().catch((failure) => say(`${peer.name}: ${message(failure)}`));
+    return false;
   }
 }
 
@@ -84,14 +101,6 @@ async function stopPeers(bench: Bench): Promise<boolean> {
     });
   }
   return clean;
-}
-
-// Never removes through a mount: what could not be unmounted stays, and is named.
-async function removeFolder(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (await isMounted(join(folder, name))) throw new Error(`${join(folder, name)} is still mounted`);
-  }
-  await rm(folder, { recursive: true, force: true });
 }
 
 async function writeResults(bench: Bench, interrupted: boolean): Promise<void> {
@@ -124,10 +133,11 @@ async function runBench(options: Options, signal: AbortSignal): Promise<number> 
   const program = await buildLoad();
   const client = { program, seconds: options.seconds, fileSize: options.fileSize, cpu: cpus.client };
   const bench: Bench = { options, client, started: [], leftOut: [], cells: [] };
-  const source = await mkdtemp(join(TMPFS, "rfuse-bench-"));
+  for (const parent of [TMPFS, tmpdir()]) await sweepScratch(parent);
+  const source = await makeScratch(TMPFS);
   let clean = true;
   try {
-    const folder = await mkdtemp(join(tmpdir(), "rfuse-bench-"));
+    const folder = await makeScratch(tmpdir());
     try {
       const threads = Math.max(...options.workloads.map((workload) => workload.threads));
       const size = ["--file-size", String(options.fileSize)];
@@ -136,10 +146,10 @@ async function runBench(options: Options, signal: AbortSignal): Promise<number> 
       await measureRounds(bench, signal);
     } finally {
       clean = await stopPeers(bench);
-      await removeFolder(folder);
+      await removeScratch(folder);
     }
   } finally {
-    await rm(source, { recursive: true, force: true });
+    await removeScratch(source);
     await writeResults(bench, signal.aborted);
   }
   return clean && bench.cells.every((cell) => "measured" in cell) ? 0 : 1;

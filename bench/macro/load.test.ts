@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { buildLoad } from "./build.ts";
+import { parseLoad, runLoad, WORKLOADS } from "./cell.ts";
+
+const LIMIT_MS = 20_000;
+const never = new AbortController().signal;
+
+test("load: its histogram gives the answers known beforehand", { timeout: LIMIT_MS }, async () => {
+  expect(await runLoad(await buildLoad(), ["self-test"], LIMIT_MS, never)).toBe('{"self_test":"ok"}\n');
+});
+
+test("load: every workload runs on a directory and reports numbers that agree", { timeout: LIMIT_MS }, async () => {
+  const program = await buildLoad();
+  const folder = await mkdtemp(join(tmpdir(), "rfuse-load-"));
+  const size = ["--file-size", String(2 ** 20)];
+  try {
+    await runLoad(program, ["prepare", folder, "--threads", "4", ...size], LIMIT_MS, never);
+    for (const { mode, threads } of WORKLOADS) {
+      const args = [mode, folder, "--seconds", "0.02", "--threads", String(threads), ...size];
+      const load = parseLoad(await runLoad(program, args, LIMIT_MS, never));
+      expect(load.ops, mode).toBeGreaterThanOrEqual(threads);
+      expect(load.seconds, mode).toBeGreaterThanOrEqual(0.02);
+      expect(Math.abs(load.ops_per_s * load.seconds - load.ops) / load.ops, mode).toBeLessThan(0.01);
+      expect(load.p50_us <= load.p99_us && load.p99_us <= load.p999_us && load.p999_us <= load.max_us, mode).toBe(true);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("load: names what failed with its errno", { timeout: LIMIT_MS }, async () => {
+  const args = ["stat", "/nowhere", "--seconds", "0.02"];
+  await expect(runLoad(await buildLoad(), args, LIMIT_MS, never)).rejects.toThrow(
+    "stat /nowhere/data.0: No such file or directory (errno 2)",
+  );
+});
+
+test("load: refuses data that is not what prepare wrote", { timeout: LIMIT_MS }, async () => {
+  const program = await buildLoad();
+  const folder = await mkdtemp(join(tmpdir(), "rfuse-load-"));
+  try {
+    await Bun.write(join(folder, "data.0"), new Uint8Array(2 ** 20).fill(7));
+    const args = ["sread", folder, "--seconds", "0.02", "--file-size", String(2 ** 20)];
+    await expect(runLoad(program, args, LIMIT_MS, never)).rejects.toThrow("wrong data");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
