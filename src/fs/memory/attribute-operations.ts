@@ -46,8 +46,8 @@ function setSize(volume: Volume, req: SetattrRequest, inode: Inode): number {
 // A change of owner takes the set-id bits from what is no directory, whoever makes it.
 function setOwner(volume: Volume, req: SetattrRequest, inode: Inode): void {
   const { valid } = req;
-  if ((valid & FATTR.UID) !== 0) inode.uid = req.uid;
-  if ((valid & FATTR.GID) !== 0) inode.gid = req.gid;
+  if ((valid & FATTR.UID) !== 0) inode.uid = req.newuid;
+  if ((valid & FATTR.GID) !== 0) inode.gid = req.newgid;
   const owner = (valid & (FATTR.UID | FATTR.GID)) !== 0;
   if (isDirectory(inode)) return;
   if (owner || (valid & FATTR.KILL_SUIDGID) !== 0) killSetId(inode);

@@ -1,7 +1,7 @@
 // Owns: the entries of one directory: by name, and in the order of their cookies for readdir.
 // Invariants: a cookie is given once per directory and never changes; entries are sorted by cookie; a removed entry
 // stays in the list as a tombstone until they are half of it, so that a reader's place stays valid.
-// Must not: count links; names.ts and rename.ts do.
+// Must not: count links; tree.ts and rename.ts do.
 
 import type { Inode } from "./inode.ts";
 
@@ -27,6 +27,11 @@ export class Directory {
   /** Entries, without `.` and `..`. */
   get count(): number {
     return this.byName.size;
+  }
+
+  /** Cookie of the entry added last. */
+  get lastCookie(): number {
+    return this.nextCookie - 1;
   }
 
   /** Hot. */

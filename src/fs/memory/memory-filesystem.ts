@@ -8,7 +8,7 @@ import * as attributes from "./attribute-operations.ts";
 import * as directories from "./directory-operations.ts";
 import * as files from "./file-operations.ts";
 import * as names from "./name-operations.ts";
-import { type MemoryOptions, resolveMemoryOptions } from "./options.ts";
+import { type MemoryOptions, PAGE_BYTES, resolveMemoryOptions } from "./options.ts";
 import { MemoryPaths } from "./paths.ts";
 import { Volume } from "./volume.ts";
 import * as xattrs from "./xattr-operations.ts";
@@ -40,7 +40,7 @@ export class MemoryFilesystem implements Filesystem {
 
   /** Inodes that exist, the root included, and bytes that count against `sizeLimit`. */
   usage(): { readonly inodes: number; readonly bytes: number } {
-    return { inodes: this.volume.inodeCount, bytes: this.volume.budget.used * 4096 };
+    return { inodes: this.volume.inodeCount, bytes: this.volume.budget.used * PAGE_BYTES };
   }
 
   lookup(req: RequestView<"LOOKUP">): number {
@@ -125,7 +125,7 @@ export class MemoryFilesystem implements Filesystem {
     return directories.readdir(this.volume, req, true);
   }
   releasedir(req: RequestView<"RELEASEDIR">): number {
-    return files.release(this.volume, req.nodeid);
+    return directories.releasedir(this.volume, req);
   }
   setxattr(req: RequestView<"SETXATTR">): number {
     return xattrs.setxattr(this.volume, req);

@@ -38,8 +38,8 @@ export class MemoryPaths {
   writeFile(path: string, data: string | Uint8Array, options: NewFile = {}): void {
     const bytes = typeof data === "string" ? Buffer.from(data) : Buffer.from(data.slice().buffer);
     const inode = this.find(path) ?? this.add(split(path), this.birth(S.IFREG, 0o644, options));
-    if (typeof inode === "number") return fail(inode, path);
-    if (!isFile(inode)) return fail(isDirectory(inode) ? -ERRNO.EISDIR : -ERRNO.EINVAL, path);
+    if (typeof inode === "number") fail(inode, path);
+    if (!isFile(inode)) fail(isDirectory(inode) ? -ERRNO.EISDIR : -ERRNO.EINVAL, path);
     const emptied = resize(this.volume, inode, 0, false);
     if (emptied < 0 || bytes.length > this.volume.options.maxFileSize) fail(-ERRNO.EFBIG, path);
     inode.size = inode.data.write(bytes, 0, 0, bytes.length);
@@ -78,7 +78,7 @@ export class MemoryPaths {
     const names = split(path);
     const name = names.pop();
     const parent = this.walk(names);
-    if (name === undefined || parent === undefined || !isDirectory(parent)) return fail(-ERRNO.ENOENT, path);
+    if (name === undefined || parent === undefined || !isDirectory(parent)) fail(-ERRNO.ENOENT, path);
     const child = parent.directory.find(name)?.inode;
     const remove = child != null && isDirectory(child) ? removeDirectory : unlinkChild;
     const result = remove(this.volume, parent, name);

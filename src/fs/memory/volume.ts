@@ -33,8 +33,11 @@ export class Volume {
   readonly root: DirectoryInode;
   readonly entryTimeout: Timeout;
   readonly attrTimeout: Timeout;
+  /** Of each open directory, by fh: the last cookie that its reader gets to see. */
+  readonly listings = new Map<number, number>();
   private readonly inodes = new Map<number, Inode>();
   private nextNodeid = ROOT_ID;
+  private nextFh = 1;
 
   constructor(options: ResolvedMemoryOptions) {
     this.options = options;
@@ -115,6 +118,11 @@ export class Volume {
     inode.data?.truncate(0);
     this.budget.give(inode.xattrPages);
     inode.xattrPages = 0;
+  }
+
+  /** A handle that no other open directory has. */
+  newFh(): number {
+    return this.nextFh++;
   }
 
   /** The kernel drops references. Unknown nodeids are ignored: there is nobody to tell. */
