@@ -5,6 +5,7 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import type { Request } from "../codec/request.ts";
+import { isDying } from "./caller.ts";
 
 /** How a request leaves; given by dispatch. */
 export interface Completion {
@@ -28,6 +29,7 @@ export interface InFlightOptions {
 interface Pending {
   readonly request: Request;
   answered: boolean;
+  interrupted: boolean;
   reportedSlow: boolean;
 }
 
@@ -46,10 +48,10 @@ function timeoutReason(timeoutMs: number): Error {
   return new DOMException(`no reply within ${timeoutMs} ms`, "TimeoutError");
 }
 
-/** Time between looks at the waiting requests: an eighth of the shortest limit, 5 to 250 ms. */
+/** Time between looks at the waiting requests: an eighth of the shortest limit, 5 to 250 ms; 250 ms without limits. */
 function sweepPeriodMs(options: InFlightOptions): number {
   const limits = [options.timeoutMs, options.slowMs].filter((ms) => ms > 0);
-  return limits.length === 0 ? 0 : Math.min(250, Math.max(5, Math.min(...limits) / 8));
+  return Math.min(250, Math.max(5, Math.min(...limits) / 8));
 }
 
 export function createInFlight(completion: Completion, options: InFlightOptions): InFlight {
@@ -74,11 +76,21 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
       record.reportedSlow = true;
       options.onSlow(request);
     }
+    // The kernel lets a killed caller die only when its request is answered, and interrupts it only once.
+    if (record.interrupted && isDying(request.pid)) {
+      answerEarly(record, -ERRNO.EINTR);
+      return;
+    }
     if (options.timeoutMs === 0 || elapsedMs < options.timeoutMs) return;
-    record.answered = true;
     options.onTimeout(request);
-    completion.answer(request, -ERRNO.ETIMEDOUT);
+    answerEarly(record, -ERRNO.ETIMEDOUT);
     abort(request, timeoutReason(options.timeoutMs));
+  }
+
+  // The handler still runs, and keeps the tag until it settles.
+  function answerEarly(record: Pending, error: number): void {
+    record.answered = true;
+    completion.answer(record.request, error);
   }
 
   // Makes the controller when there is none, so that a signal asked for later is already aborted.
@@ -101,9 +113,9 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
       return pending.size;
     },
     add(request, promise) {
-      const record: Pending = { request, answered: false, reportedSlow: false };
+      const record: Pending = { request, answered: false, interrupted: false, reportedSlow: false };
       pending.set(request, record);
-      if (periodMs > 0) timer ??= setInterval(sweep, periodMs);
+      timer ??= setInterval(sweep, periodMs);
       // Promise.resolve: a foreign thenable may throw, call back twice or call back at once.
       Promise.resolve(promise).then(
         (result) => leave(record, () => completion.settle(request, result)),
@@ -111,8 +123,10 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
       );
     },
     interrupt(uniqueLow, uniqueHigh) {
-      for (const { request } of pending.values()) {
+      for (const record of pending.values()) {
+        const { request } = record;
         if (request.uniqueLow !== uniqueLow || request.uniqueHigh !== uniqueHigh) continue;
+        record.interrupted = true;
         abort(request);
         return true;
       }
