@@ -30,6 +30,8 @@ export interface Server {
 
 interface Thread {
   readonly worker: Worker;
+  /** Ends the thread, which is needed no more. */
+  end(): void;
   /** Resolves with the next message of one of these types; rejects when the thread fails. */
   expect<Type extends FromWorker["type"]>(type: Type): Promise<Extract<FromWorker, { type: Type }>>;
 }
@@ -37,9 +39,11 @@ interface Thread {
 function watchThread(worker: Worker, index: number, events: ServerEvents): Thread {
   const waiting = new Map<FromWorker["type"], PromiseWithResolvers<FromWorker>>();
   let failure: Error | undefined;
+  let needed = true;
 
   function fail(error: Error): void {
-    failure ??= error;
+    if (failure !== undefined) return; // a thread that failed closes as well
+    failure = error;
     const waiters = [...waiting.values()];
     waiting.clear();
     for (const waiter of waiters) waiter.reject(error);
@@ -55,10 +59,17 @@ function watchThread(worker: Worker, index: number, events: ServerEvents): Threa
     if (data.type === "trace") return events.trace(data.line);
     if (data.type === "failed") return fail(fromPlain(data.error));
   };
+  worker.addEventListener("close", () => {
+    if (needed) fail(new Error("the thread ended while it was needed: something in it called process.exit"));
+  });
   worker.onerror = (event) => fail(event.error instanceof Error ? event.error : new Error(event.message));
 
   return {
     worker,
+    end() {
+      needed = false;
+      worker.terminate();
+    },
     expect<Type extends FromWorker["type"]>(type: Type) {
       const waiter = Promise.withResolvers<FromWorker>();
       if (failure !== undefined) waiter.reject(failure);
@@ -86,7 +97,7 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
     } catch (thrown) {
       events.crashed(index, thrown instanceof Error ? thrown : new Error(String(thrown)));
     }
-    thread.worker.terminate(); // it serves nothing any more; only its idle event loop is left
+    thread.end(); // it serves nothing any more; only its idle event loop is left
   }
 
   return {
@@ -109,7 +120,7 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
     },
     ended: ended.promise,
     discard() {
-      for (const { worker } of threads) worker.terminate();
+      for (const thread of threads) thread.end();
       ended.resolve();
     },
   };
