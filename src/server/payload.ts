@@ -10,6 +10,8 @@ import type { Request } from "../codec/request.ts";
 
 /** High word of 2^53. */
 const HIGH_LIMIT = 0x20_0000;
+/** High words from here on are of negative offsets and lengths. */
+const NEGATIVE = 0x8000_0000;
 const MALFORMED = -ERRNO.EIO;
 
 /** How a request of one opcode is checked; made once. */
@@ -96,7 +98,8 @@ const boundErrno = (field: string): number =>
   /^(off|size|len|block)/.test(field) ? -ERRNO.EOVERFLOW : /^fh/.test(field) ? -ERRNO.EBADF : -ERRNO.ESTALE;
 
 const DATA_SIZE_FIELD: Record<string, string> = { IOCTL: "in_size", BATCH_FORGET: "count" };
-const XATTR_OPCODES = new Set(["GETXATTR", "SETXATTR", "REMOVEXATTR", "LISTXATTR"]);
+/** Names of extended attributes may hold slashes, and TMPFILE's name is "/", which means none. */
+const NOT_COMPONENTS = new Set(["GETXATTR", "SETXATTR", "REMOVEXATTR", "LISTXATTR", "TMPFILE"]);
 
 /** The checks of an opcode. `dots`: whether LOOKUP of `.` and `..` was agreed (EXPORT_SUPPORT). */
 export function payloadCheck(opcode: Opcode, dots: boolean): PayloadCheck {
@@ -105,7 +108,7 @@ export function payloadCheck(opcode: Opcode, dots: boolean): PayloadCheck {
     parse: PARSERS[opcode.tail],
     bounded: opcode.bounded.map((field) => ({ offset: at[field] ?? 0, errno: boundErrno(field) })),
     sizeAt: at[DATA_SIZE_FIELD[opcode.name] ?? "size"] ?? -1,
-    components: !XATTR_OPCODES.has(opcode.name),
+    components: !NOT_COMPONENTS.has(opcode.name),
     dots: dots && opcode.name === "LOOKUP",
   };
 }
@@ -115,7 +118,8 @@ export function checkPayload(request: Request, check: PayloadCheck): number {
   if (request.u32(request.inHeader + 20) >= HIGH_LIMIT) return -ERRNO.ESTALE; // nodeid, high word
   for (let index = 0; index < check.bounded.length; index++) {
     const field = check.bounded[index] as { offset: number; errno: number };
-    if (request.u32(request.opIn + field.offset + 4) >= HIGH_LIMIT) return field.errno;
+    const high = request.u32(request.opIn + field.offset + 4);
+    if (high >= HIGH_LIMIT) return high >= NEGATIVE && field.errno === -ERRNO.EOVERFLOW ? -ERRNO.EINVAL : field.errno;
   }
   return check.parse(request, check);
 }

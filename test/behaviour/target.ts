@@ -53,6 +53,8 @@ export type Features = {
   execute: Support;
   /** The largest file size that ftruncate accepts; one byte more is EFBIG. */
   fileSizeMax: bigint;
+  /** What a size beyond that is told where it is not EFBIG: the server, not the filesystem, sets the limit. */
+  fileSizeBeyond?: "EOVERFLOW";
   /** telldir and seekdir return to a place in a directory that has not changed. */
   directoryOffsets: boolean;
   /** Bytes that fit, when the filesystem is small enough for a test to fill it; undefined when it is not. */

@@ -39,15 +39,21 @@ export const PASSTHROUGH: Features = {
   timeRange: [-(2n ** 33n), 2n ** 33n],
   sharedMmap: true,
   execute: true,
-  fileSizeMax: 2n ** 63n - 1n,
+  fileSizeMax: 2n ** 53n - 1n,
+  fileSizeBeyond: "EOVERFLOW",
   directoryOffsets: true,
   capacity: undefined,
 };
 
+const { fileSizeBeyond: _, ...common } = PASSTHROUGH;
+
+/** Collapsing and inserting ranges is refused by the kernel for every FUSE mount. */
 export const MEMORY: Features = {
-  ...PASSTHROUGH,
+  ...common,
   acl: true,
-  fallocate: ["allocate", "keep-size", "punch-hole", "zero-range", "collapse-range", "insert-range"],
+  accessTime: true,
+  fallocate: ["allocate", "keep-size", "punch-hole", "zero-range"],
+  fileSizeMax: 2n ** 52n,
   renameWhiteout: true,
   mknodDevices: isRoot ? true : "EPERM",
 };
