@@ -29,11 +29,11 @@ export const ERRNO = {
 export type ErrnoName = keyof typeof ERRNO;
 
 const NAMES = new Map<number, ErrnoName>(Object.entries(ERRNO).map(([name, number]) => [number, name as ErrnoName]));
-const ALIASES: Record<string, number> = {
-  EWOULDBLOCK: ERRNO.EAGAIN,
-  EDEADLOCK: ERRNO.EDEADLK,
-  ENOTSUP: ERRNO.EOPNOTSUPP,
-};
+const ALIASES: ReadonlyMap<string, number> = new Map([
+  ["EWOULDBLOCK", ERRNO.EAGAIN],
+  ["EDEADLOCK", ERRNO.EDEADLK],
+  ["ENOTSUP", ERRNO.EOPNOTSUPP],
+]);
 
 /** Errno name of a number of either sign; `E<number>` when Linux has no name for it. */
 export function errnoName(errno: number): string {
@@ -43,7 +43,7 @@ export function errnoName(errno: number): string {
 
 /** Positive errno of a name such as "ENOENT" (aliases included); undefined when there is none. */
 export function errnoNumber(name: string): number | undefined {
-  return Object.hasOwn(ERRNO, name) ? ERRNO[name as ErrnoName] : ALIASES[name];
+  return Object.hasOwn(ERRNO, name) ? ERRNO[name as ErrnoName] : ALIASES.get(name);
 }
 
 // One thread, one module instance, one address: errno is thread-local and so is this module.

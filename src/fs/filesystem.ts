@@ -63,7 +63,7 @@ export interface Filesystem {
   forget?(nodeid: number, nlookup: number): void;
   /** Fill `req.attrOut`. */
   getattr?(req: RequestView<"GETATTR">): Result;
-  /** Change what `req.valid` (FATTR) names, then fill `req.attrOut`. */
+  /** Change what `req.valid` (FATTR) names, then fill `req.attrOut`. The new owner is `req.newuid`, `req.newgid`. */
   setattr?(req: RequestView<"SETATTR">): Result;
   /** Fill `req.buffer` with the target, without NUL; return its length. */
   readlink?(req: RequestView<"READLINK">): Result;
