@@ -1,0 +1,84 @@
+// Notifications: what the kernel cached becomes fresh, from the mount and from inside a worker.
+
+import { describe, expect, it } from "vitest";
+import { client, type Daemon, startClient, startMount, until } from "./harness.ts";
+
+const run = async (daemon: Daemon, script: string) =>
+  (await client("sh", "-c", script.replaceAll("@", daemon.mountpoint))).stdout;
+const OLD = "old\n";
+const NEW = "new and longer";
+
+describe.each(["module", "object"] as const)("notifications, %s form", (form) => {
+  const start = () => startMount({ form, filesystem: "changing" });
+  const nodeOf = async (daemon: Daemon) => Number(await run(daemon, "cat @/node"));
+
+  it("invalidateInode: makes cached attributes and data fresh, which they are not by themselves", async () => {
+    await using daemon = await start();
+    // A read makes the cached access time stale; a full stat makes it fresh, so that the next open asks for nothing.
+    expect(await run(daemon, "cat @/data; stat @/data > /dev/null; stat -c %s @/data")).toBe(`${OLD}4\n`);
+    await run(daemon, "cat @/set-new");
+    expect(await run(daemon, "cat @/data; stat -c %s @/data")).toBe(`${OLD}4\n`);
+    await daemon.order("invalidateInode", await nodeOf(daemon));
+    expect(await run(daemon, "stat -c %s @/data; cat @/data")).toBe(`${NEW.length}\n${NEW}`);
+    await daemon.order("unmount");
+  });
+
+  it("invalidateInode: with a negative offset drops attributes alone", async () => {
+    await using daemon = await start();
+    await run(daemon, "cat @/data");
+    await run(daemon, "cat @/set-new");
+    await daemon.order("invalidateInode", await nodeOf(daemon), -1);
+    expect(await run(daemon, "stat -c %s @/data")).toBe(`${NEW.length}\n`);
+    await daemon.order("unmount");
+  });
+
+  it("context.notify: a handler invalidates an inode of its own mount", async () => {
+    await using daemon = await start();
+    expect(await run(daemon, "cat @/data")).toBe(OLD);
+    expect(await run(daemon, "cat @/set-told")).toBe("0\n");
+    expect(await run(daemon, "cat @/data")).toBe("told by the worker\n");
+    await daemon.order("unmount");
+  });
+
+  it.each([{}, { expireOnly: true }])("invalidateEntry %o: makes a cached name fresh", async (options) => {
+    await using daemon = await start();
+    expect(await run(daemon, "cat @/gone")).toBe("here\n");
+    await run(daemon, "cat @/set-gone");
+    expect(await run(daemon, "stat -c %s @/gone")).toBe("5\n");
+    await daemon.order("invalidateEntry", 1, "gone", options);
+    expect(await run(daemon, "test -e @/gone || echo gone")).toBe("gone\n");
+    await daemon.order("unmount");
+  });
+
+  it("store, retrieve: bytes go to the page cache and come back", async () => {
+    await using daemon = await start();
+    await run(daemon, "cat @/data");
+    const node = await nodeOf(daemon);
+    await daemon.order("store", node, 1, "TOR");
+    const holder = startClient(["sh", "-c", `exec 3< ${daemon.mountpoint}/data; exec sleep 20`], 30_000);
+    expect(await daemon.order("retrieve", node, 0, 4)).toBe("oTOR");
+    expect(await daemon.order("retrieve", node, 1, 2)).toBe("TO");
+    expect(await daemon.order("retrieve", node, 4096 * 100, 10)).toBe("");
+    expect(await run(daemon, "cat @/store")).toBe("0\n");
+    expect(await daemon.order("retrieve", node, 0, 4)).toBe("STOR");
+    holder.kill("SIGKILL");
+    await holder.ended;
+    await until("an unmount", async () => (await daemon.order("unmount").catch(() => "busy")) !== "busy" || undefined);
+  });
+
+  it("errors: an unknown inode and name are harmless, a bad name and a bad range are typed", async () => {
+    await using daemon = await start();
+    await daemon.order("invalidateInode", 999_999);
+    await daemon.order("invalidateEntry", 1, "never-heard-of");
+    expect(await run(daemon, "cat @/unknown-inode; cat @/bad-name")).toBe("-2\n-22\n");
+    const failed = { name: "MountError", code: "NOTIFICATION_FAILED" };
+    await expect(daemon.order("invalidateEntry", 1, "a/b")).rejects.toMatchObject(failed);
+    await expect(daemon.order("invalidateEntry", 1, "")).rejects.toMatchObject(failed);
+    await expect(daemon.order("store", 1, -1, "x")).rejects.toMatchObject(failed);
+    await expect(daemon.order("retrieve", 999_999, 0, 4)).rejects.toMatchObject(failed);
+    expect(await daemon.order("notify", "incrementEpoch")).toBeOneOf([0, -38, -22]);
+    await daemon.order("unmount");
+    await expect(daemon.order("invalidateInode", 1)).rejects.toMatchObject(failed);
+    await expect(daemon.order("retrieve", 1, 0, 4)).rejects.toMatchObject(failed);
+  });
+});
