@@ -11,6 +11,8 @@ import { armDoorbell, endDoorbell, type StartDoorbell } from "./doorbell.ts";
 
 /** Requests served in one go before the event loop turns. */
 const BATCH = 64;
+/** Time between looks at a device that is not read because every tag is in use. */
+const FULL_LOOK_MS = 250;
 /** Time that handlers get to settle after the connection ended. */
 const GRACE_MS = 1000;
 
@@ -74,9 +76,10 @@ export function createQueue(options: QueueOptions): Queue {
     armDoorbell(board, index);
   }
 
+  // Without `watch` (the queue is full) nobody watches the device: look again after a while, whether it still lives.
   async function wait(seen: number, watch: boolean): Promise<void> {
     if (watch) startWatching();
-    const { async, value } = Atomics.waitAsync(board, bell, seen);
+    const { async, value } = Atomics.waitAsync(board, bell, seen, watch ? Number.POSITIVE_INFINITY : FULL_LOOK_MS);
     waiting = true;
     if (async) await value;
     waiting = false;

@@ -4,8 +4,9 @@
 // last in, first out, so that idle ones never cost memory.
 
 import { ERRNO, SyscallError } from "../../ffi/errno.ts";
-import { F, fcntl, O, read, write } from "../../ffi/file.ts";
-import { createArena, PAGE_SIZE } from "../../ffi/memory.ts";
+import { F, fcntl, O, poll, read, write } from "../../ffi/file.ts";
+import { Pollfd } from "../../ffi/kernel-structs.ts";
+import { addressOf, createArena, PAGE_SIZE } from "../../ffi/memory.ts";
 import { MIN_READ_BUFFER } from "../abi/fuse-constants.ts";
 import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
 import { FuseInHeader, FuseOutHeader, FuseWriteIn } from "../abi/fuse-structs.ts";
@@ -53,6 +54,15 @@ function createTags(first: number, maxPayload: number): Request[] {
   });
 }
 
+const pollfd = new Int32Array(Pollfd.size / 4);
+
+// Whether the connection has ended; asked while nothing is read.
+function hungUp(fd: number): boolean {
+  pollfd[0] = fd;
+  pollfd[1] = 0;
+  return poll(addressOf(pollfd), 1, 0) > 0;
+}
+
 /** Opens the `dev` lane over a descriptor of /dev/fuse, which stays the caller's to close. */
 export function openDevTransport(options: DevTransportOptions): Transport {
   const { fd, maxPayload, maxInFlight, inSizes, firstTag = 0 } = options;
@@ -98,7 +108,7 @@ export function openDevTransport(options: DevTransportOptions): Transport {
   }
 
   function unpark(request: Request): number {
-    if (requests.length - free.length > maxInFlight) return NEXT.FULL;
+    if (requests.length - free.length > maxInFlight) return hungUp(fd) ? NEXT.ENDED : NEXT.FULL;
     parked = null;
     return request.tag;
   }

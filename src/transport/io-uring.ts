@@ -171,8 +171,8 @@ export function openUringTransport(options: UringTransportOptions): Transport {
       }
       if (deviceReady && dev !== undefined) {
         const tag = dev.next();
-        if (tag !== NEXT.EMPTY) return tag;
-        deviceReady = false;
+        if (tag >= 0 || tag === NEXT.ENDED) return tag;
+        deviceReady = tag === NEXT.FULL; // then it is asked again when a tag came back
       }
       if (live === 0) return NEXT.ENDED;
       if (!blocking && entered) return NEXT.EMPTY;
