@@ -119,10 +119,9 @@ function write(state: State, req: RequestView<"WRITE">): Awaitable<number> {
 
 // A file that is gone and has no handle has nothing left to flush.
 function flush(state: State, req: RequestView<"FLUSH">): Awaitable<number> {
-  if (state.tree.path(state.tree.get(req.nodeid)) === undefined && !state.handles.get(req.fh)?.value) return 0;
-  return onNode(state, req.nodeid, req.fh, ({ path, value }) =>
-    chain(state.fs.flush?.(path, value, contextOf(req)), () => 0),
-  );
+  const value = state.handles.get(req.fh)?.value;
+  if (value === undefined && state.tree.path(state.tree.get(req.nodeid)) === undefined) return 0;
+  return onNode(state, req.nodeid, req.fh, ({ path }) => chain(state.fs.flush?.(path, value, contextOf(req)), () => 0));
 }
 
 function fsync(state: State, req: RequestView<"FSYNC">): Awaitable<number> {
