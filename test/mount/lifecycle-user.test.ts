@@ -42,7 +42,7 @@ describe.each(["module", "object"] as const)("mount by another user, %s form", (
     await until("nothing left", () => daemon.leftovers().length === 0);
   });
 
-  it("reports UNMOUNT_BUSY, unmounts lazily, and by force although requests hang", async () => {
+  it("reports UNMOUNT_BUSY while a request hangs, unmounts lazily, and lets the killed client go", async () => {
     await using daemon = await startMount({ form, wrap: AS_ALICE, filesystem: "special" });
     const held = startClient([...AS_ALICE, "cat", `${daemon.mountpoint}/hang`]);
     await until("the request", async () => (await daemon.order<{ asynchronous: number }>("stats")).asynchronous === 1);
