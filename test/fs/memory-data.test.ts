@@ -193,6 +193,16 @@ describe("memory: file data", () => {
     expect([seek(3), seek(4)]).toEqual([2 ** 50, 0]);
   });
 
+  it("memory that one file gave up shows nothing of it in another", () => {
+    const { caller, files } = new Bench(1);
+    const [a, b] = files as [File, File];
+    const chunk = 32 * PAGE;
+    caller.write(a.nodeid, 0, new Uint8Array(4 * chunk).fill(7));
+    expect(caller.result("SETATTR", { nodeid: a.nodeid, fields: { valid: 8, size: 0 } })).toBe(0);
+    for (let index = 1; index <= 4; index++) caller.write(b.nodeid, index * chunk - 1, new Uint8Array(1));
+    expect(caller.read(b.nodeid, 0, 4 * chunk)).toEqual(new Uint8Array(4 * chunk));
+  });
+
   it("fallocate: unknown modes, empty ranges and unaligned shifts are refused and change nothing", () => {
     const bench = new Bench(1);
     const [file] = bench.files as [File];

@@ -203,6 +203,20 @@ describe("memory: names", () => {
     expect(caller.create(1, "g")).toBeGreaterThan(nodeid);
   });
 
+  it("an inode that the kernel does not know ends with its last name, also when it is replaced", () => {
+    const filesystem = new MemoryFilesystem();
+    const caller = new Caller(filesystem);
+    for (const name of ["a", "b", "c"]) filesystem.paths.writeFile(`/${name}`, name);
+    filesystem.paths.mkdir("/d");
+    expect(caller.result("UNLINK", { names: ["a"] })).toBe(0);
+    expect(filesystem.usage()).toEqual({ inodes: 4, bytes: 8192 });
+    expect(caller.result("RENAME", { names: ["b", "c"], fields: { newdir: 1 } })).toBe(0);
+    expect(filesystem.usage()).toEqual({ inodes: 3, bytes: 4096 });
+    expect(caller.result("RMDIR", { names: ["d"] })).toBe(0);
+    expect(filesystem.usage().inodes).toBe(2);
+    expect(Buffer.from(filesystem.paths.readFile("/c")).toString()).toBe("b");
+  });
+
   it("a file made without a name can be linked, and ends without one", () => {
     const filesystem = new MemoryFilesystem();
     const caller = new Caller(filesystem);

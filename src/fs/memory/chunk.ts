@@ -9,6 +9,11 @@ export const CHUNK_BYTES = 32 * PAGE_BYTES;
 
 const NOTHING = Buffer.alloc(0);
 
+// Memory that the machine has not given out yet costs a page fault per page, far more than zeroing: so buffers of
+// whole chunks are kept for the next file, at most this many (32 MiB). Their bytes are stale until `growChunk` zeroes.
+const SPARE_CHUNKS = 256;
+const spare: Buffer[] = [];
+
 /** A stretch of `CHUNK_BYTES` of one file. */
 export interface Chunk {
   /** Number of the chunk in the file: its offset / CHUNK_BYTES. */
@@ -39,7 +44,7 @@ export function growChunk(chunk: Chunk, end: number): void {
   if (chunk.bytes.length >= end) return;
   let length = PAGE_BYTES;
   while (length < end) length *= 2;
-  const grown = Buffer.alloc(length);
+  const grown = (length === CHUNK_BYTES ? spare.pop()?.fill(0) : undefined) ?? Buffer.alloc(length);
   chunk.bytes.copy(grown);
   chunk.bytes = grown;
 }
@@ -56,8 +61,13 @@ export function findPage(used: number, from: number, wanted: 0 | 1): number {
   return 32;
 }
 
-/** Gives memory back when less than a quarter of it lies below the last page in use. */
+/** Gives memory back when at most a quarter of it lies below the last page in use. */
 export function trimChunk(chunk: Chunk): void {
+  if (chunk.used === 0) {
+    if (chunk.bytes.length === CHUNK_BYTES && spare.length < SPARE_CHUNKS) spare.push(chunk.bytes);
+    chunk.bytes = NOTHING;
+    return;
+  }
   const needed = (32 - Math.clz32(chunk.used)) * PAGE_BYTES;
   if (needed * 4 <= chunk.bytes.length) chunk.bytes = Buffer.from(chunk.bytes.subarray(0, needed));
 }

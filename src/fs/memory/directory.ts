@@ -3,14 +3,12 @@
 // stays in the list as a tombstone until they are half of it, so that a reader's place stays valid.
 // Must not: count links; tree.ts and rename.ts do.
 
-import type { Inode } from "./inode.ts";
-
 /** Cookies of `.` and `..`; the entries' own follow. */
 export const DOT_COOKIE = 1;
 export const DOTDOT_COOKIE = 2;
 
 /** One name; `inode` is null once it is removed. */
-export interface Entry {
+export interface Entry<Inode> {
   /** One character per byte. */
   readonly name: string;
   readonly cookie: number;
@@ -18,10 +16,10 @@ export interface Entry {
 }
 
 /** Entries of a directory, and which directory it is in (of the root and of a removed one: itself). */
-export class Directory {
+export class Directory<Inode> {
   parent: Inode | null = null;
-  private readonly byName = new Map<string, Entry>();
-  private ordered: Entry[] = [];
+  private readonly byName = new Map<string, Entry<Inode>>();
+  private ordered: Entry<Inode>[] = [];
   private nextCookie = DOTDOT_COOKIE + 1;
 
   /** Entries, without `.` and `..`. */
@@ -35,7 +33,7 @@ export class Directory {
   }
 
   /** Hot. */
-  find(name: string): Entry | undefined {
+  find(name: string): Entry<Inode> | undefined {
     return this.byName.get(name);
   }
 
@@ -46,7 +44,7 @@ export class Directory {
     this.ordered.push(entry);
   }
 
-  remove(entry: Entry): void {
+  remove(entry: Entry<Inode>): void {
     entry.inode = null;
     this.byName.delete(entry.name);
     if (this.ordered.length > 2 * this.byName.size + 16) {
@@ -60,18 +58,18 @@ export class Directory {
     let high = this.ordered.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.ordered[middle] as Entry).cookie <= cookie) low = middle + 1;
+      if ((this.ordered[middle] as Entry<Inode>).cookie <= cookie) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** Entry at a position, removed ones included; undefined past the end. Hot. */
-  at(position: number): Entry | undefined {
+  /** Entry<Inode> at a position, removed ones included; undefined past the end. Hot. */
+  at(position: number): Entry<Inode> | undefined {
     return this.ordered[position];
   }
 
-  entries(): IterableIterator<Entry> {
+  entries(): IterableIterator<Entry<Inode>> {
     return this.byName.values();
   }
 }

@@ -26,7 +26,7 @@ export interface Inode extends Times {
   /** Bytes of a regular file or of a symlink's target. */
   size: number;
   readonly data: Extents | null;
-  readonly directory: Directory | null;
+  readonly directory: Directory<Inode> | null;
   /** Bytes of a symlink's target. */
   readonly target: Uint8Array | null;
   /** Extended attributes by name, one character per byte. */

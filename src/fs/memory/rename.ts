@@ -2,13 +2,15 @@
 
 import { ERRNO } from "../../../ffi/errno.ts";
 import { S } from "../../../ffi/file.ts";
-import type { Entry } from "./directory.ts";
+import type { Entry as EntryOf } from "./directory.ts";
 import type { Inode } from "./inode.ts";
 import { touchCtime, touchMtime } from "./times.ts";
 import { dropName, NAME_BYTES } from "./tree.ts";
 import { type DirectoryInode, isDirectory, type Volume } from "./volume.ts";
 
 const RENAME = { NOREPLACE: 1, EXCHANGE: 2, WHITEOUT: 4 } as const;
+
+type Entry = EntryOf<Inode>;
 
 /** A rename: two places, flags, and who owns a whiteout that it leaves. */
 export interface Move {

@@ -21,7 +21,7 @@ export interface Birth {
 }
 
 /** A directory inode. */
-export type DirectoryInode = Inode & { readonly directory: Directory };
+export type DirectoryInode = Inode & { readonly directory: Directory<Inode> };
 /** A regular file's inode. */
 export type FileInode = Inode & { readonly data: Extents };
 
@@ -94,7 +94,7 @@ export class Volume {
       opens: 0,
       size: birth.target?.length ?? 0,
       data: type === S.IFREG ? new Extents(this.budget) : null,
-      directory: type === S.IFDIR ? new Directory() : null,
+      directory: type === S.IFDIR ? new Directory<Inode>() : null,
       target: birth.target ?? null,
       xattrs: null,
       xattrPages: 0,
