@@ -4,6 +4,7 @@
 
 import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
+import { MountError } from "./mounting/errors.ts";
 import { methodNames } from "./server/methods.ts";
 import { openQueue, type QueueEvents, type QueueSettings } from "./server/open-queue.ts";
 import { startDoorbell, startThread } from "./start-thread.ts";
@@ -104,6 +105,12 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
     queues: count,
     async load() {
       const first = await start(0, undefined);
+      if (count > 1 && !first.parallel) {
+        throw new MountError(
+          "INVALID_OPTION",
+          `option workers is ${count}; this filesystem is not parallel, it takes 1`,
+        );
+      }
       await Promise.all(Array.from({ length: count - 1 }, (_, index) => start(index + 1, first.shared)));
       return { methods: new Set(first.methods), wishes: first.wishes };
     },

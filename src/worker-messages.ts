@@ -26,6 +26,7 @@ export type FromWorker =
       readonly type: "loaded";
       readonly methods: readonly string[];
       readonly wishes: InitWishes;
+      readonly parallel: boolean;
       readonly shared: unknown;
     }
   | { readonly type: "serving" }

@@ -36,7 +36,8 @@ async function load(url: string, context: FilesystemContext): Promise<void> {
     throw new TypeError(`${url}: the default export must be a filesystem or a function that makes one`);
   }
   filesystem = made as Filesystem;
-  say({ type: "loaded", methods: [...methodNames(filesystem)], wishes: filesystem.wishes ?? {}, shared });
+  const { wishes = {}, parallel = false } = filesystem;
+  say({ type: "loaded", methods: [...methodNames(filesystem)], wishes, parallel, shared });
 }
 
 async function serve(settings: QueueSettings): Promise<void> {

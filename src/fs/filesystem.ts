@@ -47,6 +47,11 @@ export interface Filesystem {
   /** What to ask of the kernel at INIT; see `InitWishes` for the defaults. */
   readonly wishes?: InitWishes;
   /**
+   * Whether copies of it in several workers act as one filesystem, because they keep no state in their heaps. Default
+   * false: it is served by one worker.
+   */
+  readonly parallel?: boolean;
+  /**
    * Whether it runs timers, sockets or other work of its own between requests. Then its worker serves from its event
    * loop at all times; otherwise (default) the worker sleeps in the kernel unless a handler's promise is pending.
    */
