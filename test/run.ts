@@ -2,7 +2,7 @@
 // "N passed, N failed, N skipped". Fails also when nothing ran and, with CI=true, when anything was skipped.
 // Must not: know how a suite works; see gate/run-suite.ts.
 // Usage: bun run test/run.ts [--only SUITE]...
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startRun } from "./gate/leftovers.ts";
@@ -15,12 +15,20 @@ const BIN = join(ROOT, "node_modules", ".bin");
 const COLORS = `--colors=${process.stdout.isTTY ? "force" : "off"}`;
 const vitest = (project: string) => [process.execPath, "--bun", join(BIN, "vitest"), "run", "--project", project];
 
+/** The behaviour suite once more as a user without privilege, who mounts by fusermount3. */
+const asNobody = (command: readonly string[]) => [
+  ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent"],
+  ...command,
+  ...["--configLoader", "runner", "test/mount/behaviour.test.ts"],
+];
+
 // biome-ignore format: one table, read by eye
 const SUITES: readonly Suite[] = [
   { name: "types", command: [join(BIN, "tsc"), "--noEmit"], count: "exit", totalMs: 5 * MINUTE_MS, idleMs: 5 * MINUTE_MS },
   { name: "lint", command: [join(BIN, "biome"), "ci", COLORS, "--error-on-warnings", "."], count: "exit", totalMs: 5 * MINUTE_MS, idleMs: 5 * MINUTE_MS },
   { name: "unit", command: vitest("unit"), count: "events", totalMs: 10 * MINUTE_MS, idleMs: 2 * MINUTE_MS },
   { name: "mount", command: vitest("mount"), count: "events", totalMs: 30 * MINUTE_MS, idleMs: 4 * MINUTE_MS },
+  { name: "unprivileged", command: asNobody(vitest("mount")), count: "events", totalMs: 15 * MINUTE_MS, idleMs: 4 * MINUTE_MS, rootOnly: true },
 ];
 
 function chosenSuites(args: readonly string[]): readonly Suite[] {
@@ -33,7 +41,8 @@ function chosenSuites(args: readonly string[]): readonly Suite[] {
     }
     names.push(name ?? "");
   }
-  return names.length === 0 ? SUITES : SUITES.filter((suite) => names.includes(suite.name));
+  const possible = SUITES.filter((suite) => suite.rootOnly !== true || process.getuid?.() === 0);
+  return names.length === 0 ? possible : possible.filter((suite) => names.includes(suite.name));
 }
 
 async function main(): Promise<number> {
@@ -42,6 +51,7 @@ async function main(): Promise<number> {
     process.on(signal, () => interrupt(signal));
   }
   const directory = mkdtempSync(join(tmpdir(), "rfuse-gate-"));
+  chmodSync(directory, 0o777); // a suite may run as another user
   const run = startRun(`${process.pid}`);
   const total = emptyTally();
   for (const suite of suites) {

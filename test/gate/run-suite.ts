@@ -22,6 +22,8 @@ export interface Suite {
   readonly totalMs: number;
   /** Longest time without an event or, where the gate reads the output, without output. */
   readonly idleMs: number;
+  /** Runs only when the gate runs as root, because it changes to another user. */
+  readonly rootOnly?: boolean;
 }
 
 interface Ending {
