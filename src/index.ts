@@ -7,6 +7,20 @@ export type { Filesystem, Notifier, Result, SessionContext } from "./fs/filesyst
 export { MemoryFilesystem } from "./fs/memory/memory-filesystem.ts";
 export type { MemoryOptions } from "./fs/memory/options.ts";
 export { memoryModule, passthroughModule } from "./fs/modules.ts";
+export { fsPromisesFilesystem } from "./fs/path/fs-promises.ts";
+export type { FsPromisesLike } from "./fs/path/fs-promises-like.ts";
+export { pathFilesystem } from "./fs/path/path-filesystem.ts";
+export type {
+  DirectoryEntries,
+  DirentLike,
+  FileRange,
+  FileType,
+  PathContext,
+  PathFilesystem,
+  PathOptions,
+  StatFsLike,
+  StatsLike,
+} from "./fs/path/types.ts";
 export { mount } from "./mount.ts";
 export type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
 export type { UnmountOptions } from "./mounting/detach.ts";
