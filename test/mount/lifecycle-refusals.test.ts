@@ -242,6 +242,13 @@ describe("mount: refuses the filesystem", () => {
     });
   });
 
+  it("that is not parallel, with more than one worker", async () => {
+    const failed = await failedMount({ options: { workers: 2, filesystemOptions: { parallel: false } } });
+    expect(failed).toMatchObject({ code: "INVALID_OPTION", message: expect.stringContaining("workers"), stderr: "" });
+    await using daemon = await startMount({ options: { workers: 1, filesystemOptions: { parallel: false } } });
+    await daemon.order("unmount");
+  });
+
   it("whose module never loads, when the signal aborts", async () => {
     const failed = await failedMount({ filesystem: fixture("broken-endless"), abortAfterMs: 300 });
     expect(failed.code).toMatch(/ABORT|20/);
