@@ -93,17 +93,22 @@ export interface Setattr {
   readonly gid?: number;
 }
 
-export class PathClient implements Disposable {
+export class PathClient implements AsyncDisposable {
   readonly kernel: FakeKernel;
   private readonly replies = new Map<bigint, Answer>();
   private unique = 2n;
 
+  private readonly filesystem: Filesystem;
+
   constructor(filesystem: Filesystem, timeoutMs = 0) {
+    this.filesystem = filesystem;
     this.kernel = createFakeKernel(filesystem, { timeoutMs });
   }
 
-  [Symbol.dispose](): void {
+  /** Ends the connection with whatever is open. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.kernel[Symbol.dispose]();
+    await this.filesystem.destroy?.();
   }
 
   /** Messages of the `error` events so far. */

@@ -53,7 +53,7 @@ describe("readdir", () => {
     ["entries with . and ..", () => ["..", "a", ".", "b"]],
     ["Dirents", () => [new Dirent("a", "file"), new Dirent("b", "directory")]],
   ])("takes %s; . and .. come first, once", async (_, entries) => {
-    using client = listing(entries);
+    await using client = listing(entries);
     const fh = await client.opendir(1);
     expect(namesOf(await readAll(client, fh))).toEqual(expected);
   });
@@ -66,7 +66,7 @@ describe("readdir", () => {
       { name: "s", stat: { mode: 0o60600 }, ino: 9 },
       "n",
     ];
-    using client = listing(() => entries);
+    await using client = listing(() => entries);
     const listed = await readAll(client, await client.opendir(1));
     expect(listed.map(({ type }) => type)).toEqual([4, 4, 4, 10, 1, 6, 0]);
     expect(listed.map(({ ino }) => ino)).toEqual([1, 1, 0xffffffff, 0xffffffff, 0xffffffff, 9, 0xffffffff]);
@@ -80,7 +80,7 @@ describe("readdir", () => {
         yield `entry-${given}`;
       }
     }
-    using client = listing(() => entries());
+    await using client = listing(() => entries());
     const fh = await client.opendir(1);
     const first = (await client.readdir(1, fh, 0)) as Listed[];
     expect(given).toBeLessThan(200);
@@ -93,7 +93,7 @@ describe("readdir", () => {
 
   it("is a snapshot: an array that changes under it loses and repeats nothing", async () => {
     const names = Array.from({ length: 100 }, (_, index) => `name-${index}`);
-    using client = listing(() => names);
+    await using client = listing(() => names);
     const fh = await client.opendir(1);
     const first = (await client.readdir(1, fh, 0, { size: 400 })) as Listed[];
     names.splice(0, 50);
@@ -103,7 +103,7 @@ describe("readdir", () => {
 
   it("goes back to any cookie it gave, and asks anew after rewind", async () => {
     let calls = 0;
-    using client = listing(() => [`first-${++calls}`, "second", "third"]);
+    await using client = listing(() => [`first-${++calls}`, "second", "third"]);
     const fh = await client.opendir(1);
     const all = await readAll(client, fh);
     expect(namesOf(await readAll(client, fh, {}, all[2]?.cookie))).toEqual(["second", "third"]);
@@ -113,7 +113,7 @@ describe("readdir", () => {
 
   it("takes a stale offset, from before a rewind to a shorter listing, as the end", async () => {
     const names = ["a", "b", "c", "d"];
-    using client = listing(() => names);
+    await using client = listing(() => names);
     const fh = await client.opendir(1);
     const stale = (await readAll(client, fh)).at(-1)?.cookie ?? 0;
     names.length = 1;
@@ -132,7 +132,7 @@ describe("readdir", () => {
         calls.push("ended");
       }
     }
-    using client = listing(
+    await using client = listing(
       (path, fh) => {
         calls.push(["readdir", path, fh]);
         return entries();
@@ -156,7 +156,7 @@ describe("readdir", () => {
     ["no iterable", {}],
     ["nothing", undefined],
   ])("with %s is EIO and an error event", async (_, entries) => {
-    using client = listing(() => entries as DirectoryEntries);
+    await using client = listing(() => entries as DirectoryEntries);
     expect(await client.readdir(1, await client.opendir(1), 0)).toBe(-5);
     expect(client.faults.length).toBe(1);
   });
@@ -166,12 +166,12 @@ describe("readdir", () => {
       yield "a";
       throw failure("EACCES");
     }
-    using client = listing(() => entries());
+    await using client = listing(() => entries());
     expect(await client.readdir(1, await client.opendir(1), 0)).toBe(-13);
   });
 
-  it("of a removed directory is empty, with . and ..", async () => {
-    using client = clientOf({
+  it("of a removed directory is empty, with . and ..; its attributes stay, without links", async () => {
+    await using client = clientOf({
       getattr: () => ({ type: "directory" }),
       rmdir: () => {},
       readdir: () => {
@@ -182,6 +182,8 @@ describe("readdir", () => {
     const fh = await client.opendir(nodeid);
     expect(await client.rmdir(1, "d")).toBe(0);
     expect(namesOf(await client.readdir(nodeid, fh, 0))).toEqual([".", ".."]);
+    expect((await client.getattr(nodeid)).attr).toMatchObject({ mode: 0o40755, nlink: 0 });
+    expect((await client.lookup(nodeid, "f")).error).toBe(-116);
   });
 });
 
@@ -190,7 +192,7 @@ describe("readdirplus", () => {
   const plus = { plus: true };
 
   it("fills entries that carry stat, each one reference, and leaves others to the kernel", async () => {
-    using client = listing(() => [{ name: "with", stat }, "without"]);
+    await using client = listing(() => [{ name: "with", stat }, "without"]);
     const fh = await client.opendir(1);
     const listed = (await client.readdir(1, fh, 0, plus)) as Listed[];
     const [dot, dots, filled, unfilled] = listed;
@@ -203,7 +205,7 @@ describe("readdirplus", () => {
   });
 
   it("counts no reference for an entry that did not fit", async () => {
-    using client = listing(() => [
+    await using client = listing(() => [
       { name: "a", stat },
       { name: "b", stat },
     ]);
@@ -218,7 +220,7 @@ describe("readdirplus", () => {
 
   it("does not give attributes that a write has outdated since the listing began", async () => {
     const names = ["a", "b", "c"];
-    using client = listing(() => names.map((name) => ({ name, stat })), { write: () => undefined });
+    await using client = listing(() => names.map((name) => ({ name, stat })), { write: () => undefined });
     const b = await client.lookup(1, "b");
     const fh = await client.opendir(1);
     await client.readdir(1, fh, 0, { ...plus, size: 500 });
@@ -232,7 +234,7 @@ describe("readdirplus", () => {
 
   it("does not bring names back that were removed since the listing began", async () => {
     const names = ["a", "b"];
-    using client = listing(() => names.map((name) => ({ name, stat })), { unlink: () => {} });
+    await using client = listing(() => names.map((name) => ({ name, stat })), { unlink: () => {} });
     const fh = await client.opendir(1);
     await client.readdir(1, fh, 0, { ...plus, size: 500 });
     await client.unlink(1, "b");

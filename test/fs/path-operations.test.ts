@@ -39,12 +39,12 @@ async function changes(client: PathClient) {
 
 describe("a filesystem without writing methods", () => {
   it("is read-only: every change is EROFS", async () => {
-    using client = clientOf(looks);
+    await using client = clientOf(looks);
     expect(new Set(Object.values(await changes(client)))).toEqual(new Set([EROFS]));
   });
 
   it("reads: open, opendir, flush and release succeed without methods", async () => {
-    using client = clientOf({ ...looks, read: () => "hello", readdir: () => ["f"] });
+    await using client = clientOf({ ...looks, read: () => "hello", readdir: () => ["f"] });
     const { nodeid } = await client.lookup(1, "f");
     const { error, fh } = await client.open(nodeid);
     expect([error, fh > 0, await client.release(nodeid, fh)]).toEqual([0, true, 0]);
@@ -52,7 +52,7 @@ describe("a filesystem without writing methods", () => {
   });
 
   it("with nothing at all has a root, and no files", async () => {
-    using client = clientOf({});
+    await using client = clientOf({});
     expect((await client.getattr(1)).attr).toMatchObject({ mode: 0o40755, nlink: 1, uid: process.getuid?.(), ino: 1 });
     expect((await client.lookup(1, "f")).error).toBe(-2);
     expect(await client.read(1, 0, 0, 5)).toBe(ENOSYS);
@@ -61,7 +61,7 @@ describe("a filesystem without writing methods", () => {
 
 describe("a filesystem with some writing methods", () => {
   it("answers EPERM for the others, and ignores modes and times, which tools set by the way", async () => {
-    using client = clientOf({ ...looks, write: () => undefined });
+    await using client = clientOf({ ...looks, write: () => undefined });
     expect(await changes(client)).toEqual({
       openToWrite: 0,
       create: EPERM,
@@ -82,10 +82,10 @@ describe("a filesystem with some writing methods", () => {
   });
 
   it("without create but with mknod sends the kernel there; without mknod makes files by create", async () => {
-    using byMknod = clientOf({ ...looks, mknod: () => {} });
+    await using byMknod = clientOf({ ...looks, mknod: () => {} });
     expect((await byMknod.create(1, "f")).error).toBe(ENOSYS);
     const calls: unknown[] = [];
-    using byCreate = clientOf({
+    await using byCreate = clientOf({
       ...looks,
       create: (path, mode) => {
         calls.push([path, mode]);
@@ -105,7 +105,7 @@ describe("a filesystem with some writing methods", () => {
 describe("setattr", () => {
   it("changes mode, owner and size in this order, with the owner that stays", async () => {
     const calls: unknown[] = [];
-    using client = clientOf({
+    await using client = clientOf({
       ...looks,
       chmod: (path, mode) => void calls.push(["chmod", path, mode]),
       chown: async (path, uid, gid) => void calls.push(["chown", path, uid, gid]),
@@ -123,7 +123,7 @@ describe("setattr", () => {
 
   it("stops at the first that fails", async () => {
     let cut = false;
-    using client = clientOf({
+    await using client = clientOf({
       ...looks,
       chmod: () => Promise.reject(failure("EPERM")),
       truncate: () => {
@@ -139,7 +139,7 @@ describe("setattr", () => {
 describe("handles", () => {
   it.each([0, 0n, 2n ** 64n, "", null, { deep: true }])("may be any value: %o", async (value) => {
     const seen: unknown[] = [];
-    using client = clientOf({
+    await using client = clientOf({
       ...looks,
       open: async () => value,
       read: (_path, fh) => {
@@ -157,22 +157,47 @@ describe("handles", () => {
   });
 
   it("are gone after a release that fails", async () => {
-    using client = clientOf({ ...looks, read: () => "", release: () => Promise.reject(failure("EIO")) });
+    await using client = clientOf({ ...looks, read: () => "", release: () => Promise.reject(failure("EIO")) });
     const { nodeid } = await client.lookup(1, "f");
     const { fh } = await client.open(nodeid);
     expect(await client.release(nodeid, fh)).toBe(-5);
     expect(await client.read(nodeid, fh, 0, 1)).toBe(-9);
   });
 
+  it("that are open at the end are given back, files hidden for them go, and destroy is last", async () => {
+    const calls: string[] = [];
+    const filesystem = pathFilesystem({
+      getattr: (path) => (/hidden/.test(path) ? undefined : { type: path === "/" ? "directory" : "file" }),
+      readdir: () => ["f"],
+      opendir: () => "directory",
+      rename: () => {},
+      unlink: (path) => void calls.push(`unlink ${path.slice(0, 13)}`),
+      release: async (_path, fh) => {
+        await Promise.resolve();
+        calls.push(`release ${fh}`);
+      },
+      releasedir: (_path, fh) => void calls.push(`releasedir ${fh}`),
+      destroy: () => void calls.push("destroy"),
+    });
+    {
+      await using client = new PathClient(filesystem);
+      const { nodeid } = await client.lookup(1, "f");
+      await client.open(nodeid);
+      await client.opendir(1);
+      expect(await client.unlink(1, "f")).toBe(0);
+    }
+    expect(calls).toEqual(["releasedir directory", "release undefined", "unlink /.fuse_hidden", "destroy"]);
+  });
+
   it("carry directIo and keepCache by path", async () => {
-    using client = clientOf(looks, { directIo: (path) => path === "/f", keepCache: true });
+    await using client = clientOf(looks, { directIo: (path) => path === "/f", keepCache: true });
     const { nodeid } = await client.lookup(1, "f");
     expect((await client.open(nodeid)).flags).toBe(1 | 2);
   });
 
   it("of a created file whose attributes cannot be had is released", async () => {
     const released: unknown[] = [];
-    using client = clientOf({
+    await using client = clientOf({
       create: () => 3,
       getattr: () => Promise.reject(failure("EIO")),
       release: (_path, fh) => void released.push(fh),
@@ -190,7 +215,7 @@ describe("extended attributes", () => {
   };
 
   it("tell their length, fit or are ERANGE, and are ENODATA when there is none", async () => {
-    using client = clientOf(fs);
+    await using client = clientOf(fs);
     const { nodeid } = await client.lookup(1, "f");
     expect((await client.getxattr(nodeid, "user.a", 0)).body.readUInt32LE(0)).toBe(5);
     expect((await client.getxattr(nodeid, "user.a", 5)).body.toString()).toBe("value");
@@ -200,7 +225,7 @@ describe("extended attributes", () => {
   });
 
   it("are ENOSYS without methods, which the kernel remembers", async () => {
-    using client = clientOf(looks);
+    await using client = clientOf(looks);
     expect((await client.getxattr(1, "user.a", 0)).error).toBe(ENOSYS);
   });
 });
@@ -208,7 +233,7 @@ describe("extended attributes", () => {
 describe("the context", () => {
   it("says who asks, and aborts its signal at the time-out", async () => {
     const seen: unknown[] = [];
-    using client = clientOf(
+    await using client = clientOf(
       {
         mkdir: (_path, _mode, { uid, gid, pid, umask, signal }) => {
           seen.push([uid, gid, pid, umask]);
@@ -231,7 +256,7 @@ describe("pathFilesystem", () => {
         return path === "/" ? { type: "directory" as const } : { type: "file" as const, size: this.count };
       }
     }
-    using client = new PathClient(pathFilesystem(new Counting()));
+    await using client = new PathClient(pathFilesystem(new Counting()));
     await client.lookup(1, "a");
     expect((await client.lookup(1, "b")).attr.size).toBe(2);
   });
@@ -243,7 +268,7 @@ describe("pathFilesystem", () => {
 
   it("fills a target into readlink and makes what symlink is given", async () => {
     const links = new Map<string, string>();
-    using client = clientOf({
+    await using client = clientOf({
       getattr: (path) => (links.has(path) ? { type: "symlink", size: links.get(path)?.length } : undefined),
       symlink: (target, path) => void links.set(path, target),
       readlink: (path) => links.get(path) ?? "",

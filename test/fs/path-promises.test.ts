@@ -43,7 +43,7 @@ function memoryFiles() {
       get(path).mode = mode;
     },
     utimes: async (path, _atime, mtime) => {
-      get(path).mtime = mtime;
+      get(path).mtime = Number(mtime);
     },
   };
   return { files, get, resize, named };
@@ -105,7 +105,7 @@ describe.each(OBJECTS)("%s", (_, make) => {
   const clientOver = (options = {}) => new PathClient(fsPromisesFilesystem(...make(), options));
 
   it("makes, writes, reads, lists and removes files", async () => {
-    using client = clientOver();
+    await using client = clientOver();
     const { error, nodeid, fh, attr } = await client.create(1, "f");
     expect([error, attr.mode]).toEqual([0, 0o100644]);
     expect(await client.write(nodeid, fh, 0, "hello world")).toBe(11);
@@ -124,7 +124,7 @@ describe.each(OBJECTS)("%s", (_, make) => {
   });
 
   it("truncates with a handle and without, and loses none of many writes at once", async () => {
-    using client = clientOver();
+    await using client = clientOver();
     const { nodeid, fh } = await client.create(1, "f");
     const letters = [..."abcdefghijklmnop"];
     await Promise.all(letters.map((letter, at) => client.write(nodeid, fh, at, letter)));
@@ -135,7 +135,7 @@ describe.each(OBJECTS)("%s", (_, make) => {
   });
 
   it("keeps an unlinked open file readable, and leaves nothing after its release", async () => {
-    using client = clientOver();
+    await using client = clientOver();
     const { nodeid, fh } = await client.create(1, "f");
     await client.write(nodeid, fh, 0, "text");
     expect(await client.unlink(1, "f")).toBe(0);
@@ -147,7 +147,7 @@ describe.each(OBJECTS)("%s", (_, make) => {
   });
 
   it("renames, changes modes and times", async () => {
-    using client = clientOver();
+    await using client = clientOver();
     const { nodeid, fh } = await client.create(1, "f");
     await client.release(nodeid, fh);
     expect(await client.rename(1, "f", 1, "g")).toBe(0);
@@ -165,7 +165,7 @@ describe("over node:fs/promises", () => {
   it("modes are the caller's whatever the process's umask, and what exists keeps its errors", async () => {
     const before = process.umask(0o077);
     try {
-      using client = clientOver();
+      await using client = clientOver();
       expect((await client.mkdir(1, "d")).attr.mode).toBe(0o40755);
       expect((await client.create(1, "f", 0o302)).attr.mode).toBe(0o100644);
       expect((await client.create(1, "f", 0o302)).error).toBe(-17);
@@ -179,7 +179,7 @@ describe("over node:fs/promises", () => {
   it("symlinks are not followed: their own times change, their target's do not", async () => {
     await nodeFs.writeFile(join(directory, "f"), "x");
     await nodeFs.utimes(join(directory, "f"), 5, 5);
-    using client = clientOver();
+    await using client = clientOver();
     const { nodeid, attr } = await client.symlink(1, "l", "f");
     expect([attr.mode & 0o170000, await client.readlink(nodeid)]).toEqual([0o120000, "f"]);
     expect(await client.setattr(nodeid, { valid: 0x20, mtime: [77, 250_000_000] })).toBe(0);
@@ -187,8 +187,20 @@ describe("over node:fs/promises", () => {
     expect((await nodeFs.stat(join(directory, "f"))).mtimeMs).toBe(5000);
   });
 
+  it("times of whole milliseconds are exact, also before 1970", async () => {
+    await using client = clientOver();
+    const { nodeid } = await client.create(1, "f");
+    for (const mtime of [
+      [981_173_106, 789_000_000],
+      [-2, 500_000_000],
+    ] as const) {
+      expect(await client.setattr(nodeid, { valid: 0x20, mtime })).toBe(0);
+      expect((await client.getattr(nodeid)).attr).toMatchObject({ mtime: mtime[0], mtimeNs: mtime[1] });
+    }
+  });
+
   it("hard links are one node, and attributes are those of lstat", async () => {
-    using client = clientOver();
+    await using client = clientOver();
     const { nodeid, fh } = await client.create(1, "f");
     await client.release(nodeid, fh);
     const linked = await client.link(nodeid, 1, "g");
@@ -198,7 +210,7 @@ describe("over node:fs/promises", () => {
   });
 
   it("statfs tells what the object says", async () => {
-    using client = clientOver();
+    await using client = clientOver();
     const { error, body } = await client.ask(17, 1);
     const { blocks, bsize } = await nodeFs.statfs(directory);
     expect([error, Number(body.readBigUInt64LE(0)), body.readUInt32LE(40)]).toEqual([0, blocks, bsize]);

@@ -20,7 +20,7 @@ describe("utimes", () => {
 
   it("gets atime and mtime, not atime twice", async () => {
     const { calls, fs } = recording();
-    using client = clientOf(fs);
+    await using client = clientOf(fs);
     const { nodeid } = await client.lookup(1, "f");
     const valid = FATTR.ATIME | FATTR.MTIME;
     expect(await client.setattr(nodeid, { valid, atime: [7, 8], mtime: [-9, 999_999_999] })).toBe(0);
@@ -29,7 +29,7 @@ describe("utimes", () => {
 
   it("gets the file's own time for the one that does not change", async () => {
     const { calls, fs } = recording();
-    using client = clientOf(fs);
+    await using client = clientOf(fs);
     const { nodeid } = await client.lookup(1, "f");
     await client.setattr(nodeid, { valid: FATTR.ATIME, atime: [5, 0] });
     await client.setattr(nodeid, { valid: FATTR.MTIME, mtime: [6, 0] });
@@ -41,7 +41,7 @@ describe("utimes", () => {
 
   it("gets the present for UTIME_NOW, whatever seconds stand there", async () => {
     const { calls, fs } = recording();
-    using client = clientOf(fs);
+    await using client = clientOf(fs);
     const { nodeid } = await client.lookup(1, "f");
     const before = BigInt(Date.now() - 1000) * 1_000_000n;
     await client.setattr(nodeid, { valid: 0x1b0, atime: [1, 0], mtime: [1, 0] });
@@ -54,7 +54,7 @@ describe("getattr", () => {
   it("gets the handle that the kernel names (fgetattr), and none when it names none", async () => {
     const seen: unknown[] = [];
     const handle = { open: true };
-    using client = clientOf({
+    await using client = clientOf({
       getattr: (path, fh) => {
         seen.push([path, fh]);
         return FILE;
@@ -83,7 +83,7 @@ describe("getattr", () => {
     ["a type that contradicts the mode", { type: "file", mode: 0o40755 }, "TypeError: mode is 040755,"],
     ["an unknown type", { type: "folder" as "file" }, "TypeError: type is folder,"],
   ])("that says %s is EIO and one error event that names it", async (_, stats, message) => {
-    using client = clientOf({ getattr: () => stats });
+    await using client = clientOf({ getattr: () => stats });
     expect((await client.lookup(1, "f")).error).toBe(-5);
     expect(client.faults).toEqual([expect.stringContaining(message)]);
   });
@@ -96,7 +96,7 @@ describe("an error", () => {
     ["of node:fs", Object.assign(new Error("x"), { code: "ENOTEMPTY", errno: -39, syscall: "rmdir" }), -39],
     ["of an abort", new DOMException("x", "AbortError"), -4],
   ])("%s is its errno, thrown or rejected", async (_, thrown, errno) => {
-    using client = clientOf({
+    await using client = clientOf({
       getattr: () => {
         throw thrown;
       },
@@ -115,7 +115,7 @@ describe("an error", () => {
     ["an unknown code", { code: "ERR_INVALID_ARG_TYPE" }],
     ["nothing", undefined],
   ])("with %s is EIO and an error event", async (_, thrown) => {
-    using client = clientOf({
+    await using client = clientOf({
       getattr: () => {
         throw thrown;
       },
@@ -127,8 +127,8 @@ describe("an error", () => {
 
 describe("an option of 0", () => {
   it("means 0; the defaults are 1 s, 1 s and none", async () => {
-    using zero = clientOf(single(), { attrTimeoutMs: 0, entryTimeoutMs: 0, negativeTimeoutMs: 0 });
-    using plain = clientOf(single());
+    await using zero = clientOf(single(), { attrTimeoutMs: 0, entryTimeoutMs: 0, negativeTimeoutMs: 0 });
+    await using plain = clientOf(single());
     expect(await zero.lookup(1, "f")).toMatchObject({ entryMs: 0, attrMs: 0 });
     expect((await zero.getattr(1)).attrMs).toBe(0);
     expect(await plain.lookup(1, "f")).toMatchObject({ entryMs: 1000, attrMs: 1000 });
@@ -136,7 +136,7 @@ describe("an option of 0", () => {
   });
 
   it("and others are kept exactly", async () => {
-    using client = clientOf(single(), { attrTimeoutMs: 1500.5, entryTimeoutMs: 20, negativeTimeoutMs: 3000 });
+    await using client = clientOf(single(), { attrTimeoutMs: 1500.5, entryTimeoutMs: 20, negativeTimeoutMs: 3000 });
     expect(await client.lookup(1, "f")).toMatchObject({ entryMs: 20, attrMs: 1500.5 });
     expect(await client.lookup(1, "none")).toMatchObject({ error: 0, nodeid: 0, entryMs: 3000 });
   });
@@ -165,7 +165,7 @@ describe("read", () => {
       async (_path, _fh, buffer, offset) => Buffer.from("hello").subarray(offset, offset + buffer.length),
     ],
   ])("%s: the caller gets just these", async (_, read) => {
-    using client = reading(read);
+    await using client = reading(read);
     const { nodeid } = await client.lookup(1, "f");
     expect(await client.read(nodeid, 0, 1, 3)).toBe("ell");
     expect(await client.read(nodeid, 0, 5, 3)).toBe("");
@@ -180,7 +180,7 @@ describe("read", () => {
     ["NaN", Number.NaN],
     ["nothing", undefined],
   ])("that returns %s is EIO and raises an error", async (_, result) => {
-    using client = reading(() => result as number);
+    await using client = reading(() => result as number);
     const { nodeid } = await client.lookup(1, "f");
     expect(await client.read(nodeid, 0, 0, 3)).toBe(-5);
     expect(client.faults.length).toBe(1);
@@ -188,7 +188,7 @@ describe("read", () => {
 
   it("may keep its buffer: it is nobody else's", async () => {
     const kept: Uint8Array[] = [];
-    using client = reading((_path, _fh, buffer) => {
+    await using client = reading((_path, _fh, buffer) => {
       kept.push(buffer);
       return buffer.fill(97).length;
     });
@@ -200,7 +200,7 @@ describe("read", () => {
   });
 
   it("fills the request's own memory with inPlace", async () => {
-    using client = clientOf(single({ read: (_path, _fh, buffer) => buffer.fill(99).length }), { inPlace: true });
+    await using client = clientOf(single({ read: (_path, _fh, buffer) => buffer.fill(99).length }), { inPlace: true });
     const { nodeid } = await client.lookup(1, "f");
     expect(await client.read(nodeid, 0, 0, 3)).toBe("ccc");
   });
@@ -211,7 +211,7 @@ describe("write", () => {
     const kept: string[] = [];
     const chunks: Uint8Array[] = [];
     let result: number | undefined;
-    using client = clientOf(
+    await using client = clientOf(
       single({
         write: (_path, _fh, data) => {
           chunks.push(data);
@@ -235,7 +235,7 @@ describe("write", () => {
 
 describe("a synchronous handler", () => {
   it("is answered at once: no promise is made", async () => {
-    using client = clientOf(single({ write: () => 1, open: () => 1, readdir: () => ["f"], readlink: () => "x" }));
+    await using client = clientOf(single({ write: () => 1, open: () => 1, readdir: () => ["f"], readlink: () => "x" }));
     const { nodeid } = await client.lookup(1, "f");
     const { fh } = await client.open(nodeid);
     const dir = await client.opendir(1);

@@ -93,8 +93,8 @@ export function fillAttrOut(
   if ((attributes.mode & S_IFMT) !== node.format) return errno("ESTALE");
   node.ino = attributes.ino ?? node.id;
   setValid(out, state.options.attrTimeout);
-  const gone = node.hidden ? 1 : 0;
-  fillAttr(out.attr, { ...attributes, nlink: Math.max(0, attributes.nlink - gone) }, node.id);
+  const nlink = node.removed !== undefined ? 0 : Math.max(0, attributes.nlink - (node.hidden ? 1 : 0));
+  fillAttr(out.attr, { ...attributes, nlink }, node.id);
   return 0;
 }
 
@@ -119,6 +119,8 @@ function answerNegative({ options: { negativeTimeout } }: State, req: RequestVie
 
 function getattr(state: State, req: RequestView<"GETATTR">): Awaitable<number> {
   const fh = (req.getattr_flags & GETATTR_FLAGS.FH) === 0 ? 0 : req.fh;
+  const { removed } = state.tree.get(req.nodeid);
+  if (removed !== undefined) return fillAttrOut(state, req.attrOut, state.tree.get(req.nodeid), removed);
   return onNode(state, req.nodeid, fh, ({ path, node, value }) =>
     chain(ask(state, path, value, contextOf(req)), (found) => fillAttrOut(state, req.attrOut, node, found)),
   );

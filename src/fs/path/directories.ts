@@ -17,7 +17,7 @@ import type { Handle } from "./handles.ts";
 import { contextOf, isAnswered, lastTargetOf, onNode, onPath, type State } from "./state.ts";
 import { type Attributes, attributesOf, FORMAT, integer } from "./stats.ts";
 import type { Node } from "./tree.ts";
-import type { DirectoryEntries, DirentLike, FileType } from "./types.ts";
+import type { DirectoryEntries, DirentLike, FileType, PathContext } from "./types.ts";
 
 /** d_ino of an entry whose inode number nobody knows; 0 would hide it from old readers. */
 const UNKNOWN_INO = 0xffff_ffff;
@@ -130,11 +130,15 @@ function opendir(state: State, req: RequestView<"OPENDIR">): Awaitable<number> {
 
 function releasedir(state: State, req: RequestView<"RELEASEDIR">): Awaitable<number> {
   const handle = state.handles.get(req.fh);
-  if (handle === undefined) return 0;
+  return handle === undefined ? 0 : releaseDirectory(state, handle, contextOf(req));
+}
+
+/** Gives a handle back to the filesystem; it is gone whether that succeeds or not. */
+export function releaseDirectory(state: State, handle: Handle, ctx: PathContext): Awaitable<number> {
   const { path, value } = lastTargetOf(state, handle);
   handle.stream?.close();
   const released = finish(
-    () => state.fs.releasedir?.(path, value, contextOf(req)),
+    () => state.fs.releasedir?.(path, value, ctx),
     () => close(state, handle),
   );
   return chain(released, () => 0);

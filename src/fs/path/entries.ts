@@ -4,7 +4,7 @@
 import { errno } from "../../codec/fuse-error.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Filesystem } from "../filesystem.ts";
-import { ask, type EntryRequest, give } from "./attributes.ts";
+import { ask, type EntryRequest, find, give } from "./attributes.ts";
 import { type Awaitable, chain, settle } from "./chain.ts";
 import { hide, mustHide } from "./removal.ts";
 import { contextOf, onName, onPath, type State } from "./state.ts";
@@ -87,9 +87,16 @@ function rmdir(state: State, req: RequestView<"RMDIR">): Awaitable<number> {
   const { fs } = state;
   if (fs.rmdir === undefined) return state.unsupported;
   const { name } = req;
-  return onName(state, req.nodeid, name, (path, parent) =>
-    chain(fs.rmdir?.(path, contextOf(req)), () => gone(state, parent, name)),
-  );
+  const ctx = contextOf(req);
+  return onName(state, req.nodeid, name, (path, parent) => {
+    const node = parent.children.get(name);
+    return chain(node === undefined ? undefined : find(state, path, ctx), (before) =>
+      chain(fs.rmdir?.(path, ctx), () => {
+        if (node !== undefined) node.removed = before;
+        return gone(state, parent, name);
+      }),
+    );
+  });
 }
 
 function gone(state: State, parent: Node, name: string): number {

@@ -69,7 +69,11 @@ function askOrRelease(state: State, path: string, value: unknown, ctx: PathConte
 function release(state: State, req: RequestView<"RELEASE">): Awaitable<number> {
   const handle = state.handles.get(req.fh);
   if (handle === undefined) return 0;
-  const ctx = contextOf(req);
+  return releaseHandle(state, handle, contextOf(req));
+}
+
+/** Gives a handle back to the filesystem; it is gone whether that succeeds or not. */
+export function releaseHandle(state: State, handle: Handle, ctx: PathContext): Awaitable<number> {
   const { path, value } = lastTargetOf(state, handle);
   const outcome = recover(
     () => chain(state.fs.release?.(path, value, ctx), () => undefined),

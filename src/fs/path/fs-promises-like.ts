@@ -17,7 +17,7 @@ export interface FileHandleLike {
   truncate?(length: number): Promise<unknown>;
   chmod?(mode: number): Promise<unknown>;
   chown?(uid: number, gid: number): Promise<unknown>;
-  utimes?(atime: number, mtime: number): Promise<unknown>;
+  utimes?(atime: number | Date, mtime: number | Date): Promise<unknown>;
   sync?(): Promise<unknown>;
   datasync?(): Promise<unknown>;
 }
@@ -44,8 +44,8 @@ export interface FsPromisesLike {
   chmod?(path: string, mode: number): Promise<unknown>;
   chown?(path: string, uid: number, gid: number): Promise<unknown>;
   lchown?(path: string, uid: number, gid: number): Promise<unknown>;
-  /** Seconds since 1970. */
-  utimes?(path: string, atime: number, mtime: number): Promise<unknown>;
-  lutimes?(path: string, atime: number, mtime: number): Promise<unknown>;
+  /** Seconds since 1970, or a Date. */
+  utimes?(path: string, atime: number | Date, mtime: number | Date): Promise<unknown>;
+  lutimes?(path: string, atime: number | Date, mtime: number | Date): Promise<unknown>;
   statfs?(path: string): Promise<StatFsLike>;
 }

@@ -27,7 +27,11 @@ function pathsUnder(root: string): Paths {
   return (path) => (path === "/" ? prefix || "/" : prefix + path);
 }
 
-const seconds = (ns: bigint) => Number(ns) / 1e9;
+// A whole number of milliseconds is exact as a Date and not as a double; a negative double is "now" to node.
+function timeOf(ns: bigint): number | Date {
+  const ms = ns / 1_000_000n;
+  return ns < 0n || ms * 1_000_000n === ns ? new Date(Number(ms)) : Number(ns) / 1e9;
+}
 
 // What a handle cannot do is done by path; "" is the path of a file that has none any more.
 function pathOrGone(path: string): string {
@@ -62,6 +66,12 @@ function handleOf(fh: FileHandleLike | undefined): FileHandleLike {
   return fh;
 }
 
+// The limit of the object's own arguments is the limit of its files.
+function tooLarge(thrown: unknown): never {
+  const isLimit = thrown instanceof RangeError && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE";
+  throw isLimit ? new FuseError("EFBIG", thrown.message, { cause: thrown }) : thrown;
+}
+
 type Open = NonNullable<FsPromisesLike["open"]>;
 
 function openFiles(fs: FsPromisesLike, open: Open, full: Paths, modes: Modes): Fs {
@@ -79,8 +89,8 @@ function openFiles(fs: FsPromisesLike, open: Open, full: Paths, modes: Modes): F
       await ((datasync && fh?.datasync?.()) || fh?.sync?.());
     },
     async truncate(path, size, fh) {
-      if (fh?.truncate !== undefined) return void (await fh.truncate(size));
-      if (fs.truncate !== undefined) return void (await fs.truncate(full(pathOrGone(path)), size));
+      if (fh?.truncate !== undefined) return void (await fh.truncate(size).catch(tooLarge));
+      if (fs.truncate !== undefined) return void (await fs.truncate(full(pathOrGone(path)), size).catch(tooLarge));
       const handle = await open(full(pathOrGone(path)), 2);
       try {
         if (handle.truncate === undefined) throw new FuseError("EPERM", "neither the object nor its handles truncate");
@@ -141,7 +151,7 @@ function metadata(fs: FsPromisesLike, full: Paths): Fs {
     }),
     ...((lutimes ?? utimes) && {
       async utimes(path, atimeNs, mtimeNs, fh) {
-        const times = [seconds(atimeNs), seconds(mtimeNs)] as const;
+        const times = [timeOf(atimeNs), timeOf(mtimeNs)] as const;
         if (path === "" && fh?.utimes !== undefined) return void (await fh.utimes(...times));
         if (fs.lutimes !== undefined) return void (await fs.lutimes(byPath(path), ...times));
         if (!(await isSymlink(fs, byPath(path)))) await fs.utimes?.(full(path), ...times);
@@ -153,8 +163,9 @@ function metadata(fs: FsPromisesLike, full: Paths): Fs {
 
 /**
  * Makes a mountable filesystem of an object of the shape of node:fs/promises: what it has below the absolute path
- * `root` is the mount. New files belong to whom the object gives them. Times are set to the precision of a double, and
- * inode numbers count (`useIno`) unless the options say otherwise. Errors: `TypeError` for a relative root.
+ * `root` is the mount. New files belong to whom the object gives them. Times of whole milliseconds are set exactly,
+ * others to the precision of a double (0.2 us), before 1970 to the millisecond. Inode numbers count (`useIno`) unless
+ * the options say otherwise. Errors: `TypeError` for a relative root.
  */
 export function fsPromisesFilesystem(fs: FsPromisesLike, root = "/", options: PathOptions = {}): Filesystem {
   const full = pathsUnder(root);

@@ -23,6 +23,11 @@ export class Handles {
     return this.table.size;
   }
 
+  /** Every open handle. */
+  all(): Handle[] {
+    return [...this.table.values()];
+  }
+
   /** Makes a handle; its node lives at least as long. */
   open(node: Node, value: unknown): Handle {
     const handle: Handle = { fh: ++this.last, node, value, stream: undefined };

@@ -1,15 +1,30 @@
-// Owns: `pathFilesystem`, which makes an inode-level filesystem of a path-level one. Composition only.
+// Owns: `pathFilesystem`, which makes an inode-level filesystem of a path-level one: composition, and the end.
 
 import type { Filesystem } from "../filesystem.ts";
 import { attributeHandlers } from "./attributes.ts";
-import { directoryHandlers } from "./directories.ts";
+import { directoryHandlers, releaseDirectory } from "./directories.ts";
 import { entryHandlers } from "./entries.ts";
-import { fileHandlers } from "./files.ts";
+import { fileHandlers, releaseHandle } from "./files.ts";
+import type { Handle } from "./handles.ts";
 import { renameHandlers } from "./renames.ts";
 import { setattrHandlers } from "./setattr.ts";
-import { createState } from "./state.ts";
-import type { PathFilesystem, PathOptions } from "./types.ts";
+import { createState, type State } from "./state.ts";
+import { FORMAT } from "./stats.ts";
+import type { PathContext, PathFilesystem, PathOptions } from "./types.ts";
 import { volumeHandlers } from "./volume.ts";
+
+// A connection that was aborted sends no RELEASE: what is open then is given back here.
+async function releaseAll(state: State): Promise<void> {
+  const ctx: PathContext = {
+    uid: state.defaults.uid,
+    gid: state.defaults.gid,
+    pid: process.pid,
+    signal: new AbortController().signal,
+  };
+  const release = async (handle: Handle) =>
+    handle.node.format === FORMAT.directory ? releaseDirectory(state, handle, ctx) : releaseHandle(state, handle, ctx);
+  await Promise.allSettled(state.handles.all().map(release));
+}
 
 /**
  * Makes a mountable filesystem of one that works with paths. It keeps the names that the kernel knows in memory, so
@@ -28,7 +43,10 @@ export function pathFilesystem<Handle, DirectoryHandle>(
       }
       return fs.init?.(context) as void | Promise<void>;
     },
-    destroy: () => fs.destroy?.() as void | Promise<void>,
+    async destroy() {
+      await releaseAll(state);
+      await fs.destroy?.();
+    },
     ...attributeHandlers(state),
     ...setattrHandlers(state),
     ...entryHandlers(state),

@@ -82,7 +82,11 @@ export interface Target {
   readonly value: unknown;
 }
 
-/** Runs an operation on a node, by its handle when `fh` names one. Errors: ESTALE, EBADF; ENOENT: unlinked. */
+/**
+ * Runs an operation on a node, by its handle when `fh` names one. Errors: EBADF; ESTALE: not known, or unlinked with
+ * no handle left. At ESTALE the kernel resolves the caller's path again: a name that a rename has just replaced is
+ * never seen as missing, and one that is gone is ENOENT to the caller.
+ */
 export function onNode<T>(
   state: State,
   nodeid: number,
@@ -99,14 +103,14 @@ function targetOf(state: State, node: Node, value: unknown): Target {
   const path = state.tree.path(node);
   if (path !== undefined) return { path, node, value };
   const left = value ?? state.handles.anyOf(node)?.value;
-  if (left === undefined) throw new FuseError("ENOENT", `nodeid ${node.id} is unlinked`);
+  if (left === undefined) throw new FuseError("ESTALE", `nodeid ${node.id} is unlinked`);
   return { path: "", node, value: left };
 }
 
 /** As `onNode` for operations that cannot do without a path. */
 export function onPath<T>(state: State, nodeid: number, run: (path: string, node: Node) => Awaitable<T>): Awaitable<T> {
   return onNode(state, nodeid, 0, ({ path, node }) => {
-    if (path === "") throw new FuseError("ENOENT", `nodeid ${nodeid} is unlinked`);
+    if (path === "") throw new FuseError("ESTALE", `nodeid ${nodeid} is unlinked`);
     return run(path, node);
   });
 }
@@ -116,7 +120,7 @@ export function lastTargetOf(state: State, handle: Handle): Target {
   return { path: state.tree.path(handle.node) ?? "", node: handle.node, value: handle.value };
 }
 
-/** Runs an operation on a name. Errors: ESTALE; ENOENT: the directory is unlinked. */
+/** Runs an operation on a name. Errors: ESTALE: the directory is not known or unlinked. */
 export function onName<T>(
   state: State,
   nodeid: number,
@@ -128,10 +132,10 @@ export function onName<T>(
   return state.gate.share(parent.children.get(name) ?? parent, go);
 }
 
-/** Errors: EINVAL for "." and ".."; ENOENT: the directory is unlinked. */
+/** Errors: EINVAL for "." and ".."; ESTALE: the directory is unlinked. */
 export function pathOfName(state: State, parent: Node, name: string): string {
   if (name === "." || name === "..") throw new FuseError("EINVAL", `${name} is no name`);
   const path = state.tree.childPath(parent, name);
-  if (path === undefined) throw new FuseError("ENOENT", `directory ${parent.id} is unlinked`);
+  if (path === undefined) throw new FuseError("ESTALE", `directory ${parent.id} is unlinked`);
   return path;
 }

@@ -4,6 +4,7 @@
 
 import { ROOT_ID } from "../../abi/fuse-constants.ts";
 import { FuseError } from "../../codec/fuse-error.ts";
+import type { Attributes } from "./stats.ts";
 
 /** Tells inodes apart where the filesystem supplies stable numbers. */
 export type InodeKey = string;
@@ -32,6 +33,8 @@ export interface Node {
   ino: number | bigint;
   /** Renamed out of the way by an unlink; set by src/fs/path/removal.ts. */
   hidden: boolean;
+  /** A removed directory: as it was before. Somebody may still stand in it; set by src/fs/path/entries.ts. */
+  removed: Attributes | undefined;
   /** `Tree.clock` when its attributes or entries last changed through this mount. */
   changed: number;
 }
@@ -51,6 +54,7 @@ function createNode(id: number, format: number, key: InodeKey | undefined): Node
     key,
     ino: id,
     hidden: false,
+    removed: undefined,
     changed: 0,
   };
 }

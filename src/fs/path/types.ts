@@ -121,7 +121,7 @@ export interface StatFsLike {
 export interface PathFilesystem<Handle = unknown, DirectoryHandle = unknown> {
   /** Called once before the first request. */
   init?(context: SessionContext): Awaitable<void>;
-  /** Called once after the last request. */
+  /** Called once after the last request, when every handle has been given back by `release` and `releasedir`. */
   destroy?(): Awaitable<void>;
 
   /** lstat(2), and fstat(2) when `fh` is there. undefined or null is ENOENT; for "/" it is a plain directory. */
@@ -215,7 +215,7 @@ export interface PathOptions {
   readonly useIno?: boolean;
   /**
    * A file that is removed while open is renamed to .fuse_hidden... and removed after its last close. true: always,
-   * false: never (operations without `fh` on it are ENOENT), "auto" (default): when the filesystem gave it no `fh`.
+   * false: never (operations without `fh` on it are ESTALE), "auto" (default): when the filesystem gave it no `fh`.
    * Needs `rename` and `unlink`.
    */
   readonly hideUnlinked?: boolean | "auto";
