@@ -1,7 +1,7 @@
 // The packed project works for someone who installs it: `bun add` of the tarball, a program that type-checks without
 // this project's compiler options, and an import that runs. Nothing that only developers need is packed.
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -49,6 +49,8 @@ beforeAll(() => {
     symlinkSync(join(PROJECT, "node_modules", name), join(consumer, "node_modules", name));
   }
   writeFileSync(join(consumer, "program.ts"), PROGRAM);
+  const [, example = ""] = /```ts\n(.*?)```/s.exec(readFileSync(join(PROJECT, "README.md"), "utf8")) ?? [];
+  writeFileSync(join(consumer, "hello.ts"), example);
 }, 120_000);
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -61,12 +63,34 @@ describe("the package", () => {
   });
 
   it.each(["Preserve", "NodeNext"])("type-checks in a consumer's program with module %s", (moduleKind) => {
-    const config = { compilerOptions: compilerOptions(moduleKind), files: ["program.ts"] };
+    const config = { compilerOptions: compilerOptions(moduleKind), files: ["program.ts", "hello.ts"] };
     writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify(config));
     expect(run(join(BIN, "tsc"), ["--project", "tsconfig.json"], consumer)).toBe("");
   });
 
   it("runs in a consumer's program", () => {
     expect(run(process.execPath, ["run", "program.ts"], consumer)).toBe("function function\n");
+  });
+
+  it("mounts README's example, which unmounts on SIGINT", async () => {
+    const mountpoint = join(directory, "mountpoint");
+    mkdirSync(mountpoint);
+    const program = spawn(process.execPath, ["run", "hello.ts", mountpoint], { cwd: consumer });
+    const ended = new Promise<number | null>((resolve) => program.on("exit", resolve));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        let said = "";
+        program.stdout.once("data", () => resolve());
+        program.stderr.on("data", (text: Buffer) => (said += text.toString()));
+        ended.then((status) => reject(new Error(`ended with status ${status}: ${said}`)));
+      });
+      expect(run("cat", [join(mountpoint, "hello.txt")], directory)).toBe("Hello from TypeScript\n");
+      program.kill("SIGINT");
+      expect(await ended).toBe(0);
+      expect(readdirSync(mountpoint)).toEqual([]);
+    } finally {
+      program.kill("SIGKILL");
+      spawnSync("umount", ["--lazy", mountpoint]);
+    }
   });
 });
