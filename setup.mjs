@@ -54,6 +54,9 @@ const DEBIAN = [
   ["kmod", "modprobe", "test"],
   ["rsync", "rsync", "test"],
   ["xz-utils", "xz", "test"],
+  ["python3", "python3", "test"],
+  ["gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", "test"],
+  ["libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/stdio.h", "test"],
 ];
 
 /** @param {string} text */
