@@ -200,7 +200,7 @@ describe("memory: file data", () => {
     caller.write(a.nodeid, 0, new Uint8Array(4 * chunk).fill(7));
     expect(caller.result("SETATTR", { nodeid: a.nodeid, fields: { valid: 8, size: 0 } })).toBe(0);
     for (let index = 1; index <= 4; index++) caller.write(b.nodeid, index * chunk - 1, new Uint8Array(1));
-    expect(caller.read(b.nodeid, 0, 4 * chunk)).toEqual(new Uint8Array(4 * chunk));
+    expect(caller.read(b.nodeid, 0, 4 * chunk).findIndex((byte) => byte !== 0)).toBe(-1);
   });
 
   it("fallocate: unknown modes, empty ranges and unaligned shifts are refused and change nothing", () => {
@@ -217,6 +217,6 @@ describe("memory: file data", () => {
       expect(bench.fallocate(file, mode, 5 * PAGE, PAGE)).toBe(-ERRNO.EINVAL);
     }
     expect(bench.fallocate(file, 0, 2 ** 52, 1)).toBe(-ERRNO.EFBIG);
-    expect(bench.caller.read(file.nodeid, 0, SPACE)).toEqual(before);
+    expect(Buffer.compare(bench.caller.read(file.nodeid, 0, SPACE), before)).toBe(0);
   });
 });

@@ -10,7 +10,7 @@ export const CHUNK_BYTES = 32 * PAGE_BYTES;
 const NOTHING = Buffer.alloc(0);
 
 // Memory that the machine has not given out yet costs a page fault per page, far more than zeroing: so buffers of
-// whole chunks are kept for the next file, at most this many (32 MiB). Their bytes are stale until `growChunk` zeroes.
+// whole chunks are kept for the next file, at most this many (32 MiB). They are all zero, since no page of them is in use.
 const SPARE_CHUNKS = 256;
 const spare: Buffer[] = [];
 
@@ -44,7 +44,7 @@ export function growChunk(chunk: Chunk, end: number): void {
   if (chunk.bytes.length >= end) return;
   let length = PAGE_BYTES;
   while (length < end) length *= 2;
-  const grown = (length === CHUNK_BYTES ? spare.pop()?.fill(0) : undefined) ?? Buffer.alloc(length);
+  const grown = (length === CHUNK_BYTES ? spare.pop() : undefined) ?? Buffer.alloc(length);
   chunk.bytes.copy(grown);
   chunk.bytes = grown;
 }
