@@ -1,4 +1,4 @@
-// Owns: trees and large files that are copied onto a mount and compared: tar, diff, rsync, cp, dd, fio.
+// Owns: trees and large files that are copied onto a mount and compared: tar, diff, rsync, cp, dd, mke2fs, fio.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,6 +35,19 @@ function treePrograms(target: ProgramTarget): void {
     await shell('rm -rf tree; test -z "$(ls -A)"');
   });
 
+  program("tar, mv, rm: four trees at once, removed by two each", target, 60_000, async ({ shell, scratch }) => {
+    writeTree(join(scratch, "tree"), 1000);
+    await shell(`tar -C "$S/tree" -cf "$S/tree.tar" .
+      turn() {
+        for ((i = 0; i < 3; i++)); do
+          mkdir "t$1"; tar -C "t$1" -xf "$S/tree.tar"; mv "t$1" "moved$1"; diff -r "$S/tree" "moved$1"
+          find "moved$1" > /dev/null 2>&1 & rm -rf "moved$1" & rm -rf "moved$1"; wait || :; test ! -e "moved$1"
+        done
+      }
+      pids=(); for w in 1 2 3 4; do turn $w & pids+=($!); done
+      for pid in "\${pids[@]}"; do wait "$pid"; done; test -z "$(ls -A)"`);
+  });
+
   program("rsync: copies everything once, and then nothing", target, 60_000, async ({ shell, scratch }) => {
     writeTree(join(scratch, "tree"), 500);
     await shell(`cd "$S/tree"; ln a0/b0/c0/file-1 hard; ln -s a0/b0/c0/file-2 soft; ln -s nowhere dangling; mkfifo pipe
@@ -68,10 +81,22 @@ function largeFilePrograms(target: ProgramTarget): void {
     const expected = await shell('sha256sum < "$S/data"');
     expect(await shell("sha256sum < data")).toBe(expected);
     // The second reading comes from the daemon, not from the page cache.
-    await shell('dd if=data iflag=nocache count=0 status=none; dd if=data of="$S/back" bs=128K status=none');
+    const pages = await shell("dd if=data iflag=nocache count=0 status=none; fincore --noheadings --output PAGES data");
+    expect(Number(pages)).toBeLessThan(1000);
+    await shell('dd if=data of="$S/back" bs=128K status=none');
     expect(await shell('sha256sum < "$S/back"')).toBe(expected);
     await shell('dd if="$S/data" of=data bs=1M seek=7 skip=100 count=9 conv=notrunc,fdatasync status=none');
     await shell('cmp -n 9437184 -i 104857600:7340032 "$S/data" data; cmp -n 7340032 "$S/data" data');
+  });
+
+  program("mke2fs, e2fsck, debugfs: a filesystem in a sparse file", target, 60_000, async ({ shell, scratch }) => {
+    writeTree(join(scratch, "tree"), 500);
+    await shell(`PATH=$PATH:/usr/sbin:/sbin; cp -a "$S/tree" tree; truncate -s 1G image
+      mke2fs -q -t ext4 -d tree image; e2fsck -f -n image > "$S/log" 2>&1
+      mkdir back; debugfs -R "rdump / back" image 2> "$S/log"; rmdir back/lost+found; diff -r "$S/tree" back`);
+    const [size, blocks] = (await shell("stat -c '%s %b' image")).split(" ").map(Number);
+    expect(size).toBe(1024 * MIB);
+    expect((blocks ?? 0) * 512).toBeLessThan(128 * MIB);
   });
 
   const ENGINES: Record<string, string> = {
