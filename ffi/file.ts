@@ -77,6 +77,14 @@ export const pread = (fd: number, address: number, size: number, offset: number)
   checked(libc.pread(fd, address, size, offset));
 export const pwrite = (fd: number, address: number, size: number, offset: number): number =>
   checked(libc.pwrite(fd, address, size, offset));
+const SYS_PWRITEV2 = process.arch === "arm64" ? 287 : 328;
+
+/** pwritev2(2) flags: append, whatever the offset and the descriptor's own flags are. */
+export const RWF = { APPEND: 0x10 } as const;
+
+/** pwritev2(2); `iovec` is the address of `count` struct iovec. */
+export const pwritev2 = (fd: number, iovec: number, count: number, offset: number, flags: number): number =>
+  checked(libc.syscall(SYS_PWRITEV2, fd, iovec, count, offset, 0, flags));
 export const lseek = (fd: number, offset: number | bigint, whence: number): number =>
   checked(libc.lseek(fd, offset, whence));
 export const fcntl = (fd: number, op: number, arg: number): number => checked(libc.fcntl(fd, op, arg));

@@ -13,7 +13,15 @@ const SYS_CAPGET = process.arch === "arm64" ? 90 : 125;
 const SYS_CAPSET = process.arch === "arm64" ? 91 : 126;
 
 /** Capability numbers used here. */
-export const CAP = { DAC_OVERRIDE: 1, DAC_READ_SEARCH: 2, FOWNER: 3, FSETID: 4, MKNOD: 27, SYS_ADMIN: 21 } as const;
+export const CAP = {
+  DAC_OVERRIDE: 1,
+  DAC_READ_SEARCH: 2,
+  FOWNER: 3,
+  FSETID: 4,
+  SETUID: 7,
+  SYS_ADMIN: 21,
+  MKNOD: 27,
+} as const;
 
 export const geteuid = (): number => libc.geteuid();
 export const getegid = (): number => libc.getegid();

@@ -1,0 +1,170 @@
+// Owns: file handles: OPEN, CREATE, TMPFILE, RELEASE, FLUSH, FSYNC. A handle is a descriptor of the source.
+// Files are opened through their node's entry in /proc, so that a renamed or unlinked file is the same file.
+
+import { ERRNO } from "../../../ffi/errno.ts";
+import { close, dup, F, fcntl, fdatasync, fsync, O, openat, syncfs } from "../../../ffi/file.ts";
+import { FOPEN, FSYNC_FLAGS, OPEN_FLAGS, ROOT_ID } from "../../abi/fuse-constants.ts";
+import {
+  FuseCreateIn,
+  FuseEntryOut,
+  FuseFsyncIn,
+  FuseOpenIn,
+  FuseOpenOut,
+  FuseReleaseIn,
+} from "../../abi/fuse-structs.ts";
+import type { Request } from "../../codec/request.ts";
+import type { RequestView } from "../../codec/request-view.ts";
+import { KIND } from "./handle-table.ts";
+import { enterDescriptor } from "./nodes.ts";
+import { nodeFd, orShort, type State } from "./state.ts";
+
+/** Flags that are about the name, or that WRITE brings itself (O_APPEND). */
+const NOT_OURS = O.CREAT | O.EXCL | O.NOFOLLOW | O.APPEND;
+
+// hot
+function sourceFlags({ options, credentials }: State, flags: number): number {
+  let wanted = flags & ~(O.APPEND | O.NOFOLLOW);
+  // With writeback the kernel reads around what it writes.
+  if (options.writebackCache && (flags & O.ACCMODE) === O.WRONLY) wanted = (wanted & ~O.ACCMODE) | O.RDWR;
+  if (!credentials.privileged) wanted &= ~O.NOATIME;
+  return wanted | O.NOCTTY;
+}
+
+/** Opens a node's file. Result: descriptor or -errno. O_DIRECT is left out where the source has none. */
+export function reopen(state: State, fd: number, flags: number): number {
+  const wanted = sourceFlags(state, flags) & ~NOT_OURS;
+  const result = openat(state.procFd, state.scratch.fdName(fd), wanted, 0);
+  if (result !== -ERRNO.EINVAL || (wanted & O.DIRECT) === 0) return orShort(state, result);
+  return orShort(state, openat(state.procFd, state.scratch.fdName(fd), wanted & ~O.DIRECT, 0));
+}
+
+/** Makes a descriptor a handle of the kind and writes `fh`; takes it over, also on errors. Result 0 or -errno. Hot. */
+export function giveHandle(state: State, request: Request, offset: number, fd: number, kind: number): number {
+  if (!state.tables.handles.add(fd, kind)) {
+    close(fd);
+    return orShort(state, -ERRNO.ENFILE);
+  }
+  request.setU64(offset + FuseOpenOut.at.fh, fd);
+  return 0;
+}
+
+// hot
+function replyOpen(state: State, request: Request, offset: number, fd: number, flags: number): number {
+  const { options } = state;
+  let open = options.caching ? FOPEN.KEEP_CACHE : 0;
+  if (options.directIo) open |= FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES;
+  if (options.locks === "local" && !state.flushes) open |= FOPEN.NOFLUSH;
+  request.setU32(offset + FuseOpenOut.at.open_flags, open);
+  const direct = (flags & O.DIRECT) !== 0 && (fcntl(fd, F.GETFL, 0) & O.DIRECT) !== 0;
+  return giveHandle(state, request, offset, fd, direct ? KIND.direct : KIND.file);
+}
+
+const changes = (flags: number): boolean => (flags & O.ACCMODE) !== O.RDONLY || (flags & O.TRUNC) !== 0;
+
+/** OPEN. Hot. */
+export function open(state: State, req: RequestView<"OPEN">): number {
+  const { request } = req;
+  const node = nodeFd(state, request.nodeid);
+  if (node < 0) return node;
+  const flags = request.u32(request.opIn + FuseOpenIn.at.flags);
+  if (state.options.readOnly && changes(flags)) return -ERRNO.EROFS;
+  if ((flags & O.TRUNC) !== 0) {
+    const kill = (request.u32(request.opIn + FuseOpenIn.at.open_flags) & OPEN_FLAGS.KILL_SUIDGID) !== 0;
+    state.credentials.clearSetId(kill);
+  }
+  const fd = reopen(state, node, flags);
+  return fd < 0 ? fd : replyOpen(state, request, request.opOut, fd, flags);
+}
+
+// Makes the file as the caller. A file that somebody else made in the meantime is opened with the caller's rights.
+function createAs(state: State, request: Request, directory: number, flags: number, mode: number): number {
+  const name = request.address(request.payload);
+  const umask = request.u32(request.opIn + FuseCreateIn.at.umask);
+  const wanted = sourceFlags(state, flags) | O.CREAT | O.NOFOLLOW;
+  state.credentials.enter(request, umask, false);
+  let fd = openat(directory, name, wanted | O.EXCL, mode);
+  if (fd === -ERRNO.EINVAL && (wanted & O.DIRECT) !== 0)
+    fd = openat(directory, name, (wanted & ~O.DIRECT) | O.EXCL, mode);
+  state.credentials.leave();
+  if (fd !== -ERRNO.EEXIST || (flags & O.EXCL) !== 0) return fd;
+  state.credentials.enter(request, umask, true);
+  fd = openat(directory, name, wanted | O.NONBLOCK, mode);
+  state.credentials.leave();
+  return fd;
+}
+
+/** CREATE. */
+export function create(state: State, req: RequestView<"CREATE">): number {
+  const { request } = req;
+  const directory = nodeFd(state, request.nodeid);
+  if (directory < 0) return directory;
+  const flags = request.u32(request.opIn + FuseCreateIn.at.flags);
+  const kill = (request.u32(request.opIn + FuseCreateIn.at.open_flags) & OPEN_FLAGS.KILL_SUIDGID) !== 0;
+  state.credentials.clearSetId(kill && (flags & O.TRUNC) !== 0);
+  const mode = request.u32(request.opIn + FuseCreateIn.at.mode) & 0o7777;
+  const fd = orShort(state, createAs(state, request, directory, flags, mode));
+  return fd < 0 ? fd : replyCreated(state, request, fd, flags);
+}
+
+/** TMPFILE: a file without a name in the directory of the request. */
+export function tmpfile(state: State, req: RequestView<"TMPFILE">): number {
+  const { request } = req;
+  const directory = nodeFd(state, request.nodeid);
+  if (directory < 0) return directory;
+  const flags = request.u32(request.opIn + FuseCreateIn.at.flags);
+  const mode = request.u32(request.opIn + FuseCreateIn.at.mode) & 0o7777;
+  const wanted = (sourceFlags(state, flags) & ~O.CREAT) | O.TMPFILE;
+  state.credentials.clearSetId(false);
+  state.credentials.enter(request, request.u32(request.opIn + FuseCreateIn.at.umask), false);
+  const fd = openat(directory, state.scratch.dot, wanted, mode);
+  state.credentials.leave();
+  return fd < 0 ? orShort(state, fd) : replyCreated(state, request, fd, flags);
+}
+
+function replyCreated(state: State, request: Request, fd: number, flags: number): number {
+  const entered = enterDescriptor(state, fd, request, request.opOut);
+  if (entered < 0) {
+    close(fd);
+    return entered;
+  }
+  const nodeid = request.u64(request.opOut + FuseEntryOut.at.nodeid);
+  const result = replyOpen(state, request, request.opOut + FuseEntryOut.size, fd, flags);
+  if (result < 0) {
+    const dead = state.tables.nodes.drop(nodeid, 1);
+    if (dead >= 0) close(dead);
+  }
+  return result;
+}
+
+/** RELEASE and RELEASEDIR: closes a handle, once. Hot. */
+export function release(state: State, req: RequestView<"RELEASE"> | RequestView<"RELEASEDIR">): number {
+  const { request } = req;
+  const fh = request.u64(request.opIn + FuseReleaseIn.at.fh);
+  return state.tables.handles.remove(fh) ? close(fh) : -ERRNO.EBADF;
+}
+
+/** FLUSH, after its locks are gone: a close(2) of the source may have an error to tell. */
+export function flush(state: State, fh: number): number {
+  if (!state.tables.handles.isFile(fh)) return -ERRNO.EBADF;
+  if (!state.flushes) return 0;
+  const copy = orShort(state, dup(fh));
+  return copy < 0 ? copy : close(copy);
+}
+
+/** FSYNC and FSYNCDIR. */
+export function sync(state: State, req: RequestView<"FSYNC"> | RequestView<"FSYNCDIR">): number {
+  const { request } = req;
+  const fh = request.u64(request.opIn + FuseFsyncIn.at.fh);
+  if (!state.tables.handles.isOpen(fh)) return -ERRNO.EBADF;
+  const dataOnly = (request.u32(request.opIn + FuseFsyncIn.at.fsync_flags) & FSYNC_FLAGS.FDATASYNC) !== 0;
+  return dataOnly ? fdatasync(fh) : fsync(fh);
+}
+
+/** SYNCFS of the source's filesystem. */
+export function syncSource(state: State): number {
+  const fd = reopen(state, nodeFd(state, ROOT_ID), O.RDONLY | O.DIRECTORY);
+  if (fd < 0) return fd;
+  const result = syncfs(fd);
+  close(fd);
+  return result;
+}

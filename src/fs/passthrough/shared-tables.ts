@@ -1,0 +1,106 @@
+// Owns: the memory that all workers of one mount share, and its layout: node table, table of lock owners, handles,
+// device numbers, counters. One SharedArrayBuffer; whoever gets it makes views of his own.
+// Ownership: descriptors in the tables belong to the mount; the worker that leaves last closes them.
+
+import { close } from "../../../ffi/file.ts";
+import { raiseOpenFileLimit } from "../../../ffi/thread.ts";
+import { NodeTable, type NodeTableCounters } from "../node-table.ts";
+import { DeviceTable } from "./device-table.ts";
+import { HandleTable } from "./handle-table.ts";
+
+const HEADER_WORDS = 16;
+const H = { magic: 0, nodes: 1, locks: 2, handles: 3, devices: 4, descriptors: 5, attached: 6, short: 7 } as const;
+const MAGIC = 0x72667073;
+/** Descriptors asked for, and the most that the tables are made for. */
+const WANTED = 2 ** 20;
+const MOST = 2 ** 22;
+const LOCK_OWNERS = 2 ** 14;
+
+/** What went on in a mount. */
+export interface PassthroughCounters {
+  readonly nodes: NodeTableCounters;
+  readonly lockOwners: NodeTableCounters;
+  /** Handles that are open. */
+  readonly handles: number;
+  /** Requests refused because no descriptor was to be had. */
+  readonly descriptorsShort: number;
+}
+
+/** Views of one thread over the memory of one mount. */
+export interface SharedTables {
+  readonly buffer: SharedArrayBuffer;
+  readonly nodes: NodeTable;
+  readonly locks: NodeTable;
+  readonly handles: HandleTable;
+  readonly devices: DeviceTable;
+  readonly words: Int32Array;
+}
+
+/** Makes the memory of one mount, for as many descriptors as the process may open; raises that limit. */
+export function createSharedTables(maxNodes: number | undefined): SharedArrayBuffer {
+  const descriptors = Math.max(64, Math.min(MOST, raiseOpenFileLimit(WANTED)));
+  const capacity = Math.min(maxNodes ?? descriptors, descriptors);
+  const align = (bytes: number) => Math.ceil(bytes / 64) * 64;
+  const nodes = HEADER_WORDS * 4;
+  const locks = nodes + align(NodeTable.byteLength(capacity));
+  const handles = locks + align(NodeTable.byteLength(LOCK_OWNERS));
+  const devices = handles + align(HandleTable.byteLength(descriptors));
+  const buffer = new SharedArrayBuffer(devices + align(DeviceTable.byteLength));
+  new Int32Array(buffer, 0, HEADER_WORDS).set([MAGIC, nodes, locks, handles, devices, descriptors]);
+  NodeTable.format(buffer, nodes, capacity);
+  NodeTable.format(buffer, locks, LOCK_OWNERS);
+  return buffer;
+}
+
+/** Views of the memory. Errors: `TypeError` when it is not from `createSharedTables`. */
+export function openSharedTables(buffer: SharedArrayBuffer): SharedTables {
+  const words = buffer instanceof SharedArrayBuffer ? new Int32Array(buffer, 0, HEADER_WORDS) : new Int32Array(8);
+  const [magic = 0, nodes = 0, locks = 0, handles = 0, devices = 0, descriptors = 0] = words;
+  if (magic !== MAGIC) throw new TypeError("`shared` is not from PassthroughFilesystem.createShared");
+  return {
+    buffer,
+    nodes: new NodeTable(buffer, nodes),
+    locks: new NodeTable(buffer, locks),
+    handles: new HandleTable(buffer, handles, descriptors),
+    devices: new DeviceTable(buffer, devices),
+    words,
+  };
+}
+
+/** Counts a worker in. */
+export function attach(tables: SharedTables): void {
+  Atomics.add(tables.words, H.attached, 1);
+}
+
+/** Counts a worker out; the last one closes every descriptor that is left. */
+export function detach(tables: SharedTables): void {
+  if (Atomics.sub(tables.words, H.attached, 1) === 1) closeAll(tables);
+}
+
+function closeAll(tables: SharedTables): void {
+  tables.handles.drain(close);
+  tables.locks.drain(close);
+  tables.nodes.drain(close);
+}
+
+/** Closes what workers that ended without a goodbye have left. To be called when no worker runs any more. */
+export function disposeShared(shared: SharedArrayBuffer): void {
+  const tables = openSharedTables(shared);
+  Atomics.store(tables.words, H.attached, 0);
+  closeAll(tables);
+}
+
+/** Counts a request that found no descriptor. */
+export function countShort(tables: SharedTables): void {
+  Atomics.add(tables.words, H.short, 1);
+}
+
+/** What went on so far. */
+export function countersOf(tables: SharedTables): PassthroughCounters {
+  return {
+    nodes: tables.nodes.counters(),
+    lockOwners: tables.locks.counters(),
+    handles: tables.handles.open,
+    descriptorsShort: Atomics.load(tables.words, H.short),
+  };
+}

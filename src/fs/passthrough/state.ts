@@ -1,0 +1,86 @@
+// Owns: what the operations of one worker's copy share: options, tables, scratch memory, credentials, descriptors of
+// its own; and what every operation needs first: the descriptor of a node, and an answer when descriptors run out.
+
+import { ERRNO } from "../../../ffi/errno.ts";
+import { ROOT_ID } from "../../abi/fuse-constants.ts";
+import type { Notifier } from "../filesystem.ts";
+import { Credentials } from "./credentials.ts";
+import { DirectoryBuffers } from "./directory-buffers.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { Scratch } from "./scratch.ts";
+import { countShort, type SharedTables } from "./shared-tables.ts";
+
+/** State of one worker. */
+export interface State {
+  readonly options: ResolvedOptions;
+  readonly tables: SharedTables;
+  readonly scratch: Scratch;
+  readonly credentials: Credentials;
+  readonly buffers: DirectoryBuffers;
+  /** Called when a lock may have become free. */
+  readonly waiters: Set<() => void>;
+  /** The directory of this process's descriptors; -1 while closed. */
+  procFd: number;
+  /** No other worker serves this mount. */
+  alone: boolean;
+  /** close(2) of the source's filesystem may report errors of its own. */
+  flushes: boolean;
+  notify: Notifier | undefined;
+  /** Where the next search for inodes to give back starts, and when (ms, monotonic) the last one was. */
+  pruneFrom: number;
+  prunedAt: number;
+}
+
+const PRUNE_AT_ONCE = 256;
+const PRUNE_EVERY_MS = 100;
+
+/** A worker's state, still closed. */
+export function createState(options: ResolvedOptions, tables: SharedTables): State {
+  return {
+    options,
+    tables,
+    buffers: new DirectoryBuffers(),
+    scratch: new Scratch(),
+    credentials: new Credentials(),
+    waiters: new Set(),
+    procFd: -1,
+    alone: true,
+    flushes: false,
+    notify: undefined,
+    pruneFrom: 0,
+    prunedAt: Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** Descriptor of a node, or -ESTALE. Hot. */
+export function nodeFd(state: State, nodeid: number): number {
+  const fd = state.tables.nodes.fdOf(nodeid);
+  return fd < 0 ? -ERRNO.ESTALE : fd;
+}
+
+/**
+ * What to answer for a call that gives a descriptor: `result`, but where descriptors ran out -ENFILE, counted, and the
+ * kernel is asked to give inodes back.
+ */
+export function orShort(state: State, result: number): number {
+  if (result !== -ERRNO.EMFILE && result !== -ERRNO.ENFILE) return result;
+  countShort(state.tables);
+  prune(state);
+  return -ERRNO.ENFILE;
+}
+
+// With writeback, giving an inode back may write its data first, which this very thread would have to serve.
+function prune(state: State): void {
+  if (state.options.writebackCache || state.notify === undefined) return;
+  const now = performance.now();
+  if (now - state.prunedAt < PRUNE_EVERY_MS) return;
+  state.prunedAt = now;
+  const { nodes } = state.tables;
+  const highest = nodes.highestId;
+  const nodeids: number[] = [];
+  for (let looked = 0; looked < highest && nodeids.length < PRUNE_AT_ONCE; looked++) {
+    state.pruneFrom = (state.pruneFrom % highest) + 1;
+    if (state.pruneFrom !== ROOT_ID && nodes.fdOf(state.pruneFrom) >= 0) nodeids.push(state.pruneFrom);
+  }
+  if (nodeids.length > 0) state.notify.prune(nodeids);
+}
