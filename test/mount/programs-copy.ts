@@ -6,7 +6,6 @@ import { expect } from "vitest";
 import { type ProgramTarget, program } from "./programs-ground.ts";
 
 const MIB = 2 ** 20;
-const FILES = 10_000;
 const PER_DIRECTORY = 25;
 
 /** Writes a tree of small files, several levels deep. */
@@ -24,19 +23,24 @@ const LISTING =
   "{ find . ! -type d -printf '%P %s %m %y %n %T@ %l\\n'; find . -type d -printf '%P %m %y %T@\\n'; } | sort";
 
 function treePrograms(target: ProgramTarget): void {
-  program(`tar, diff, find, du, rm: a tree of ${FILES} files`, target, 120_000, async ({ shell, scratch }) => {
-    writeTree(join(scratch, "tree"), FILES);
-    await shell('tar -C "$S" --format=posix -cf - tree | tar -xf -; diff -r "$S/tree" tree');
-    expect(await shell("find tree -type f | wc -l")).toBe(`${FILES}\n`);
-    expect(await shell(`cd tree; ${LISTING}`)).toBe(await shell(`cd "$S/tree"; ${LISTING}`));
-    const [blocks, bytes] = (await shell("du -s -B1 tree; cat $(find tree -type f) | wc -c")).split(/\s+tree\s+/);
-    expect(Number(blocks)).toBeGreaterThan(Number(bytes));
-    await shell('tar -cf - tree | (cd "$S"; mkdir back; tar -C back -xf -); diff -r "$S/tree" "$S/back/tree"');
-    await shell('rm -rf tree; test -z "$(ls -A)"');
-  });
+  program(
+    `tar, diff, find, du, rm: a tree of ${target.treeFiles} files`,
+    target,
+    120_000,
+    async ({ shell, scratch }) => {
+      writeTree(join(scratch, "tree"), target.treeFiles);
+      await shell('tar -C "$S" --format=posix -cf - tree | tar -xf -; diff -r "$S/tree" tree');
+      expect(await shell("find tree -type f | wc -l")).toBe(`${target.treeFiles}\n`);
+      expect(await shell(`cd tree; ${LISTING}`)).toBe(await shell(`cd "$S/tree"; ${LISTING}`));
+      const [blocks, bytes] = (await shell("du -s -B1 tree; cat $(find tree -type f) | wc -c")).split(/\s+tree\s+/);
+      expect(Number(blocks)).toBeGreaterThan(Number(bytes));
+      await shell('tar -cf - tree | (cd "$S"; mkdir back; tar -C back -xf -); diff -r "$S/tree" "$S/back/tree"');
+      await shell('rm -rf tree; test -z "$(ls -A)"');
+    },
+  );
 
   program("tar, mv, rm: four trees at once, removed by two each", target, 60_000, async ({ shell, scratch }) => {
-    writeTree(join(scratch, "tree"), 1000);
+    writeTree(join(scratch, "tree"), 500);
     await shell(`tar -C "$S/tree" -cf "$S/tree.tar" .
       turn() {
         for ((i = 0; i < 3; i++)); do

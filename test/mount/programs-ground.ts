@@ -8,13 +8,16 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { type Daemon, startMount, within } from "./harness.ts";
+import type { MountOptions } from "../../src/index.ts";
+import { type Daemon, mountsAt, startMount, within } from "./harness.ts";
 
 /** A filesystem to try programs on. */
 export interface ProgramTarget {
   readonly filesystem: URL;
-  /** `filesystemOptions`; `source` is an empty directory, removed afterwards. */
-  options(source: string): Record<string, unknown>;
+  /** Options of the mount; `source` is an empty directory, removed afterwards. */
+  options(source: string): Omit<MountOptions, "signal" | "debug">;
+  /** Files in the largest tree. */
+  readonly treeFiles: number;
 }
 
 /** What a program gets. */
@@ -102,8 +105,9 @@ export function program(
       for (const dir of [source, scratch]) mkdirSync(dir);
       await using daemon = await startMount({
         filesystem: target.filesystem,
-        options: { filesystemOptions: target.options(source) },
+        options: target.options(source),
       });
+      expect(mountsAt(daemon.mountpoint).map(({ type }) => type)).toEqual(["fuse.rfuse"]);
       const env = environment(daemon.mountpoint, scratch);
       const shell = (script: string) => runShell(script, env, deadlineMs);
       await body({ mount: daemon.mountpoint, scratch, shell });

@@ -9,10 +9,22 @@ import { filePrograms } from "./programs-files.ts";
 import { gitPrograms } from "./programs-git.ts";
 import type { ProgramTarget } from "./programs-ground.ts";
 
+const PASSTHROUGH = new URL("../../src/fs/passthrough/module.ts", import.meta.url);
+
+const passthrough = (options: object): ProgramTarget => ({
+  filesystem: PASSTHROUGH,
+  options: (source) => ({ filesystemOptions: { source, ...options } }),
+  treeFiles: 10_000,
+});
+
 const TARGETS: Record<string, ProgramTarget> = {
+  passthrough: passthrough({}),
+  // Without caching every step of a path is a request: fewer files take as long.
+  "passthrough without caching": { ...passthrough({ cacheMs: 0 }), treeFiles: 1000 },
   memory: {
     filesystem: new URL("../../src/fs/memory/module.ts", import.meta.url),
     options: () => ({}),
+    treeFiles: 10_000,
   },
 };
 
