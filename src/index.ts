@@ -7,6 +7,8 @@ export type { Filesystem, Notifier, Result, SessionContext } from "./fs/filesyst
 export { MemoryFilesystem } from "./fs/memory/memory-filesystem.ts";
 export type { MemoryOptions } from "./fs/memory/options.ts";
 export { memoryModule, passthroughModule } from "./fs/modules.ts";
+export type { CacheTimes, PassthroughOptions } from "./fs/passthrough/options.ts";
+export { PassthroughFilesystem } from "./fs/passthrough/passthrough-filesystem.ts";
 export { fsPromisesFilesystem } from "./fs/path/fs-promises.ts";
 export type { FsPromisesLike } from "./fs/path/fs-promises-like.ts";
 export { pathFilesystem } from "./fs/path/path-filesystem.ts";

@@ -35,7 +35,7 @@ export const PASSTHROUGH: Features = {
   mknodPipes: true,
   birthTime: true,
   directoryNlink: true,
-  accessTime: false,
+  accessTime: true,
   timeRange: [-(2n ** 33n), 2n ** 33n],
   sharedMmap: true,
   execute: true,
@@ -51,7 +51,6 @@ const { fileSizeBeyond: _, ...common } = PASSTHROUGH;
 export const MEMORY: Features = {
   ...common,
   acl: true,
-  accessTime: true,
   fallocate: ["allocate", "keep-size", "punch-hole", "zero-range"],
   fileSizeMax: 2n ** 52n,
   renameWhiteout: true,

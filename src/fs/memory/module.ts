@@ -4,5 +4,4 @@
 import { MemoryFilesystem } from "./memory-filesystem.ts";
 import type { MemoryOptions } from "./options.ts";
 
-export default ({ options }: { readonly options: unknown }) =>
-  new MemoryFilesystem((options ?? {}) as MemoryOptions);
+export default ({ options }: { readonly options: unknown }) => new MemoryFilesystem((options ?? {}) as MemoryOptions);

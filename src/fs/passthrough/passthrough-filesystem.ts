@@ -42,6 +42,7 @@ function wishesOf(options: ResolvedOptions, privileged: boolean): InitWishes {
  */
 export class PassthroughFilesystem implements Filesystem {
   readonly wishes: InitWishes;
+  readonly parallel = true;
   private readonly state: State;
   private readonly readOnly: boolean;
 
