@@ -136,6 +136,20 @@ export function createRing(entries: number, flags: number): Ring {
   };
 }
 
+const EFD_NONBLOCK_CLOEXEC = 0o2004000;
+const REGISTER_EVENTFD = 4;
+const UNREGISTER_EVENTFD = 5;
+
+/** A descriptor that polls readable once it was signalled, until it is read. Result: descriptor or -errno. */
+export const createEventFd = (): number => checked(libc.eventfd(0, EFD_NONBLOCK_CLOEXEC));
+
+/** The ring signals `eventFd` whenever something has been or can be completed; -1 ends that. Result 0 or -errno. */
+export function signalCompletions(ring: number, eventFd: number): number {
+  const fds = new Int32Array([eventFd]);
+  const [op, address, count] = eventFd < 0 ? [UNREGISTER_EVENTFD, 0, 0] : [REGISTER_EVENTFD, addressOf(fds), 1];
+  return checked(libc.syscall(SYS.register, ring, op, address, count, 0, 0));
+}
+
 /** io_uring_enter(2): submits, and waits for `minComplete` completions. Result: entries submitted, or -errno. Hot. */
 export function enter(fd: number, toSubmit: number, minComplete: number): number {
   return checked(libc.syscall(SYS.enter, fd, toSubmit, minComplete, ENTER_GETEVENTS, 0, 0));

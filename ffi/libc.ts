@@ -48,6 +48,8 @@ const table = {
   ioctl: { args: [int, long, long], returns: int },
   // int poll(struct pollfd *fds, nfds_t nfds, int timeout_ms)
   poll: { args: [long, long, int], returns: int },
+  // int eventfd(unsigned initial, int flags)
+  eventfd: { args: [uint, int], returns: int },
   // int fsync(int fd)
   fsync: { args: [int], returns: int },
   // int fdatasync(int fd)

@@ -6,8 +6,19 @@
 // with the next enter, together with everything else that was answered meanwhile.
 
 import { ERRNO, SyscallError } from "../../ffi/errno.ts";
-import { close, POLL } from "../../ffi/file.ts";
-import { createRing, enter, IoUringCqe, IoUringSqe, OP, POLL_ADD_MULTI, type Ring, SETUP } from "../../ffi/io-uring.ts";
+import { close, POLL, read } from "../../ffi/file.ts";
+import {
+  createEventFd,
+  createRing,
+  enter,
+  IoUringCqe,
+  IoUringSqe,
+  OP,
+  POLL_ADD_MULTI,
+  type Ring,
+  SETUP,
+  signalCompletions,
+} from "../../ffi/io-uring.ts";
 import { createArena, PAGE_SIZE } from "../../ffi/memory.ts";
 import { MIN_READ_BUFFER, URING_CMD } from "../abi/fuse-constants.ts";
 import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
@@ -89,6 +100,10 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   let live = count;
   let deviceReady = false;
   let blocking = true;
+  // Work that waits for this thread to enter (DEFER_TASKRUN) does not make the ring's own descriptor readable; it does
+  // signal an eventfd, which is attached only while the thread waits in its event loop.
+  const signal = createEventFd();
+  const drain = createArena(8);
 
   // hot
   function claim(): number {
@@ -164,6 +179,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
 
   // hot
   function next(): number {
+    if (!blocking) read(signal, drain.address, 8);
     for (let entered = false; ; ) {
       while (head !== Atomics.load(words, ring.kCqTail)) {
         const tag = take();
@@ -201,12 +217,22 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     return 0;
   }
 
-  for (const request of requests) register(request);
-  if (dev !== undefined) watchDevice();
-  submit(0);
+  function closeRing(): void {
+    close(signal);
+    close(ring.fd);
+  }
+
+  try {
+    for (const request of requests) register(request);
+    if (dev !== undefined) watchDevice();
+    submit(0);
+  } catch (thrown) {
+    closeRing();
+    throw thrown;
+  }
   return {
     lane: "io_uring",
-    watched: ring.fd,
+    watched: signal,
     request: (tag) => (tag < count ? (requests[tag] as Request) : (dev as Transport).request(tag)),
     next,
     reply,
@@ -214,11 +240,12 @@ export function openUringTransport(options: UringTransportOptions): Transport {
       if (request.tag >= count) dev?.release(request);
     },
     setBlocking(value) {
+      if (value !== blocking) signalCompletions(ring.fd, value ? -1 : signal);
       blocking = value;
     },
     close() {
       dev?.close();
-      close(ring.fd);
+      closeRing();
     },
   };
 }
