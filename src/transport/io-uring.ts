@@ -19,11 +19,11 @@ import {
   SETUP,
   signalCompletions,
 } from "../../ffi/io-uring.ts";
-import { createArena, PAGE_SIZE } from "../../ffi/memory.ts";
-import { MIN_READ_BUFFER, URING_CMD } from "../abi/fuse-constants.ts";
-import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
+import { createArena } from "../../ffi/memory.ts";
+import { URING_CMD } from "../abi/fuse-constants.ts";
 import { FuseOutHeader, FuseUringCmdReq, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
-import { Request } from "../codec/request.ts";
+import type { Request } from "../codec/request.ts";
+import { createTags, describeTags, replyStructBytes } from "./io-uring-tags.ts";
 import { NEXT, type Transport } from "./transport.ts";
 
 const HEADER = FuseUringReqHeader.at;
@@ -31,8 +31,6 @@ const ENTRY = FuseUringEntInOut.at;
 const SQE = IoUringSqe.at;
 const CMD = FuseUringCmdReq.at;
 const OUT = FuseOutHeader.at;
-/** Reply structs are built behind the header, on their own cache lines. */
-const SCRATCH = 512;
 /** user_data of the poll on the device. */
 const DEVICE = 0x7fffffff;
 
@@ -46,42 +44,6 @@ export interface UringTransportOptions {
   readonly maxPayload: number;
   /** The worker's `dev` lane over `fd`, not blocking; its tags begin at `cpus.length * depth`. Undefined: none. */
   readonly dev: Transport | undefined;
-}
-
-/** Bytes of the reply structs by opcode; -1 where a reply has the struct or bytes, never both. */
-const FIXED = OPCODE_BY_CODE.map((row) =>
-  row === undefined ? 0 : row.either ? -1 : row.out.reduce((sum, table) => sum + table.size, 0),
-);
-
-function createTags(count: number, maxPayload: number): Request[] {
-  const room = Math.ceil(Math.max(maxPayload, MIN_READ_BUFFER) / PAGE_SIZE) * PAGE_SIZE;
-  const arena = createArena(count * (PAGE_SIZE + room));
-  return Array.from({ length: count }, (_, tag) => {
-    const header = tag * PAGE_SIZE;
-    const payload = count * PAGE_SIZE + tag * room;
-    const request = new Request(tag, arena, {
-      inHeader: header,
-      outHeader: header,
-      opOut: header + SCRATCH,
-      dataOut: payload,
-      dataCapacity: room,
-    });
-    request.opIn = header + HEADER.op_in;
-    request.payload = payload;
-    return request;
-  });
-}
-
-// {header, payload} of every tag; the kernel reads them at REGISTER only.
-function describeTags(requests: readonly Request[]): BigUint64Array {
-  return BigUint64Array.from(
-    requests.flatMap((request) => [
-      BigInt(request.address(request.inHeader)),
-      BigInt(FuseUringReqHeader.size),
-      BigInt(request.address(request.payload)),
-      BigInt(request.dataCapacity),
-    ]),
-  );
 }
 
 /** Opens the lane and registers its queues. Errors: `SyscallError` of io_uring_setup or of the registration. */
@@ -201,7 +163,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   function reply(request: Request, error: number, length: number): number {
     if (request.tag >= count) return dev === undefined ? -ERRNO.EINVAL : dev.reply(request, error, length);
     const header = request.inHeader;
-    const fixed = FIXED[request.opcode] as number;
+    const fixed = replyStructBytes(request.opcode);
     const structs = fixed >= 0 ? fixed : request.u32(request.opIn) === 0 ? length : 0;
     if (error === 0 && structs > 0) {
       request.arena.bytes.copyWithin(request.payload, request.opOut, request.opOut + structs);

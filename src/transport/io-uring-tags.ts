@@ -1,0 +1,53 @@
+// Owns: the memory of the io_uring lane's tags: where headers, reply structs and payloads lie, and how the kernel is
+// told. Must not: know the ring.
+
+import { createArena, PAGE_SIZE } from "../../ffi/memory.ts";
+import { MIN_READ_BUFFER } from "../abi/fuse-constants.ts";
+import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
+import { FuseUringReqHeader } from "../abi/fuse-structs.ts";
+import { Request } from "../codec/request.ts";
+
+const HEADER = FuseUringReqHeader.at;
+/** Reply structs are built behind the header, on their own cache lines. */
+const SCRATCH = 512;
+
+const FIXED = OPCODE_BY_CODE.map((row) =>
+  row === undefined ? 0 : row.either ? -1 : row.out.reduce((sum, table) => sum + table.size, 0),
+);
+
+/** Makes the tags; a page of headers each, then a payload of at least `maxPayload` bytes each. */
+export function createTags(count: number, maxPayload: number): Request[] {
+  const room = Math.ceil(Math.max(maxPayload, MIN_READ_BUFFER) / PAGE_SIZE) * PAGE_SIZE;
+  const arena = createArena(count * (PAGE_SIZE + room));
+  return Array.from({ length: count }, (_, tag) => {
+    const header = tag * PAGE_SIZE;
+    const payload = count * PAGE_SIZE + tag * room;
+    const request = new Request(tag, arena, {
+      inHeader: header,
+      outHeader: header,
+      opOut: header + SCRATCH,
+      dataOut: payload,
+      dataCapacity: room,
+    });
+    request.opIn = header + HEADER.op_in;
+    request.payload = payload;
+    return request;
+  });
+}
+
+/** {header, payload} of every tag as pairs of iovecs; the kernel reads them at REGISTER only. */
+export function describeTags(requests: readonly Request[]): BigUint64Array {
+  return BigUint64Array.from(
+    requests.flatMap((request) => [
+      BigInt(request.address(request.inHeader)),
+      BigInt(FuseUringReqHeader.size),
+      BigInt(request.address(request.payload)),
+      BigInt(request.dataCapacity),
+    ]),
+  );
+}
+
+/** Bytes of an opcode's fixed reply structs; -1 where a reply has the struct or bytes, never both. Hot. */
+export function replyStructBytes(opcode: number): number {
+  return FIXED[opcode] ?? 0;
+}
