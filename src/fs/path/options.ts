@@ -20,6 +20,7 @@ export interface ResolvedPathOptions {
   readonly directIo: Choice;
   readonly keepCache: Choice;
   readonly inPlace: boolean;
+  readonly background: boolean;
   readonly wishes: InitWishes | undefined;
 }
 
@@ -32,6 +33,7 @@ const KNOWN: Readonly<Record<keyof PathOptions, true>> = {
   directIo: true,
   keepCache: true,
   inPlace: true,
+  background: true,
   wishes: true,
 };
 
@@ -72,6 +74,7 @@ export function resolveOptions(options: PathOptions): ResolvedPathOptions {
     directIo: choice("directIo", options.directIo ?? false),
     keepCache: choice("keepCache", options.keepCache ?? false),
     inPlace: flag("inPlace", options.inPlace ?? false),
+    background: flag("background", options.background ?? true),
     wishes: options.wishes,
   };
 }

@@ -37,6 +37,7 @@ export function pathFilesystem<Handle, DirectoryHandle>(
   const state = createState(fs as PathFilesystem, options);
   return {
     ...(options.wishes && { wishes: options.wishes }),
+    background: state.options.background,
     init(context) {
       if (context.worker.count > 1) {
         throw new RangeError(`a path-level filesystem is served by one worker, not ${context.worker.count}`);

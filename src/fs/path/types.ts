@@ -228,6 +228,11 @@ export interface PathOptions {
    * as this one is answered. Default false: private buffers that a handler may keep.
    */
   readonly inPlace?: boolean;
+  /**
+   * Whether the filesystem runs timers or sockets of its own between requests; false lets a worker sleep in the kernel
+   * while no promise is pending. Default true.
+   */
+  readonly background?: boolean;
   /** What to ask of the kernel at INIT. */
   readonly wishes?: InitWishes;
 }
