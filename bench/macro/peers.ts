@@ -46,13 +46,13 @@ const raw: Peer = {
 
 const libfuseLowLevel: Command = async (source, mountpoint) => {
   const program = await buildLibfuseExample("passthrough_ll");
-  return [program, "-f", "-s", "-o", `source=${source},cache=auto,timeout=0`, mountpoint];
+  return [program, "-f", "-s", "-o", `source=${source},cache=auto,timeout=0,default_permissions`, mountpoint];
 };
 
 // Its timeouts are zero in its source. It mirrors "/", so a module of libfuse narrows it to the source directory.
 const libfuseHighLevel: Command = async (source, mountpoint) => {
   const program = await buildLibfuseExample("passthrough_fh");
-  return [program, "-f", "-s", "-o", `modules=subdir,subdir=${source}`, mountpoint];
+  return [program, "-f", "-s", "-o", `modules=subdir,subdir=${source},default_permissions`, mountpoint];
 };
 
 function rfuse(...flags: string[]): Command {
