@@ -1,8 +1,10 @@
 // Owns: as whom this thread acts on the source. A daemon with privilege makes files as the caller (filesystem user and
 // group, file mode mask) and drops CAP_FSETID for calls after which the source's kernel must clear set-id bits.
-// All of it is state of the thread: one object per worker, and every change is taken back, CAP_FSETID lazily.
+// All of it is state of the thread. A worker thread, which does nothing else, leaves group and CAP_FSETID as they are
+// until the next call needs them otherwise; the main thread takes everything back at once.
 // The caller's permission was checked by the kernel (default_permissions), so the other capabilities stay in force.
 
+import { isMainThread } from "node:worker_threads";
 import {
   CAP,
   effectiveCapabilities,
@@ -32,9 +34,26 @@ export class Credentials {
   private fsgid: number = this.gid;
   private mask = 0;
 
-  /** Makes the next calls clear set-id bits as for an unprivileged caller, or not. Hot. */
-  clearSetId(clear: boolean): void {
-    if (this.fsetid === clear && this.mayDrop) this.setFsetid(!clear);
+  /** From now on set-id bits stay, as for root. Hot. */
+  keepSetId(): void {
+    if (!this.fsetid) this.setFsetid(true);
+  }
+
+  /**
+   * From now on what changes a file clears its set-id bits, as for the caller of the request: that a set-group-id bit
+   * without group execute stays is a right of the file's group. To be followed by `settle`. Hot.
+   */
+  clearSetId(request: Request): void {
+    if (!this.mayDrop) return;
+    if (this.fsetid) this.setFsetid(false);
+    if (this.privileged) this.useGroup(request.gid);
+  }
+
+  /** After calls that `clearSetId` was for. Hot. */
+  settle(): void {
+    if (!isMainThread) return;
+    this.keepSetId();
+    if (this.privileged) this.useGroup(this.gid);
   }
 
   /**
@@ -44,11 +63,8 @@ export class Credentials {
   enter(request: Request, mask: number, checked: boolean): void {
     this.mask = umask(mask & 0o777);
     if (!this.privileged) return;
-    const { uid, gid } = request;
-    if (gid !== this.gid && gid !== UNMAPPED) {
-      setfsgid(gid);
-      this.fsgid = gid;
-    }
+    this.useGroup(request.gid);
+    const { uid } = request;
     if (uid === this.uid || uid === UNMAPPED) return;
     setfsuid(uid); // this drops the capabilities on files
     this.fsuid = uid;
@@ -62,11 +78,15 @@ export class Credentials {
       this.fsuid = this.uid;
       this.fsetid = true;
     }
-    if (this.fsgid !== this.gid) {
-      setfsgid(this.gid);
-      this.fsgid = this.gid;
-    }
     umask(this.mask);
+    if (isMainThread && this.privileged) this.useGroup(this.gid);
+  }
+
+  private useGroup(gid: number): void {
+    const wanted = gid === UNMAPPED ? this.gid : gid;
+    if (this.fsgid === wanted) return;
+    setfsgid(wanted);
+    this.fsgid = wanted;
   }
 
   private setFsetid(wanted: boolean): void {

@@ -17,6 +17,7 @@ import {
 } from "../../../ffi/file.ts";
 import { WRITE_FLAGS } from "../../abi/fuse-constants.ts";
 import { FuseCopyFileRangeIn, FuseFallocateIn, FuseLseekIn, FuseReadIn, FuseWriteIn } from "../../abi/fuse-structs.ts";
+import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { State } from "./state.ts";
 
@@ -55,14 +56,16 @@ export function write(state: State, req: RequestView<"WRITE">): number {
   const fh = request.u64(request.opIn + W.fh);
   if (!state.tables.handles.isFile(fh)) return -ERRNO.EBADF;
   const flags = request.u32(request.opIn + W.write_flags);
-  state.credentials.clearSetId((flags & WRITE_FLAGS.KILL_SUIDGID) !== 0);
+  if ((flags & WRITE_FLAGS.KILL_SUIDGID) !== 0) state.credentials.clearSetId(request);
+  else state.credentials.keepSetId();
   const append = (request.u32(request.opIn + W.flags) & O.APPEND) !== 0 && (flags & WRITE_FLAGS.CACHE) === 0;
   const data = request.address(request.payload);
   const size = request.u32(request.opIn + W.size);
   const offset = request.u64(request.opIn + W.offset);
-  const result = put(state, fh, data, size, offset, append);
-  if (result >= 0 || !withoutDirect(state, fh, result)) return result;
-  return put(state, fh, data, size, offset, append);
+  let result = put(state, fh, data, size, offset, append);
+  if (result < 0 && withoutDirect(state, fh, result)) result = put(state, fh, data, size, offset, append);
+  state.credentials.settle();
+  return result;
 }
 
 // hot
@@ -77,15 +80,23 @@ function put({ scratch }: State, fh: number, data: number, size: number, offset:
   return result === -ERRNO.EOPNOTSUPP ? pwrite(fh, data, size, offset) : result;
 }
 
+// These requests do not say whether the caller may keep set-id bits; only root may, then.
+function asCallersChange({ credentials }: State, request: Request): void {
+  if (request.uid === 0) credentials.keepSetId();
+  else credentials.clearSetId(request);
+}
+
 /** FALLOCATE in any mode that the source has; it clears set-id bits as for the caller. */
 export function allocate(state: State, req: RequestView<"FALLOCATE">): number {
   const { request } = req;
   const at = FuseFallocateIn.at;
   const fh = request.u64(request.opIn + at.fh);
   if (!state.tables.handles.isFile(fh)) return -ERRNO.EBADF;
-  state.credentials.clearSetId(request.uid !== 0);
+  asCallersChange(state, request);
   const offset = request.u64(request.opIn + at.offset);
-  return fallocate(fh, request.u32(request.opIn + at.mode), offset, request.u64(request.opIn + at.length));
+  const result = fallocate(fh, request.u32(request.opIn + at.mode), offset, request.u64(request.opIn + at.length));
+  state.credentials.settle();
+  return result;
 }
 
 /** LSEEK for data or a hole. The position that it moves is nobody's: reads and writes bring their offsets. */
@@ -110,9 +121,11 @@ export function copyRange(state: State, req: RequestView<"COPY_FILE_RANGE">): nu
   words[at + 1] = request.u32(request.opIn + COPY.off_in + 4);
   words[at + 2] = request.u32(request.opIn + COPY.off_out);
   words[at + 3] = request.u32(request.opIn + COPY.off_out + 4);
-  credentials.clearSetId(request.uid !== 0);
+  asCallersChange(state, request);
   const length = Math.min(request.u64(request.opIn + COPY.len), 0x7fff_f000);
-  return copyFileRange(from, scratch.offsets, to, scratch.offsets + 8, length, 0);
+  const result = copyFileRange(from, scratch.offsets, to, scratch.offsets + 8, length, 0);
+  credentials.settle();
+  return result;
 }
 
 /** Ioctls that are forwarded: what they take and give at most, in bytes, and whether they change the file. */

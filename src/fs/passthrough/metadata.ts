@@ -49,6 +49,7 @@ export function setattr(state: State, req: RequestView<"SETATTR">): number {
     setSize(state, request, fd, valid) ||
     setMode(state, request, fd, valid) ||
     setTimes(state, request, fd, valid);
+  state.credentials.settle();
   return result < 0 ? result : replyAttributes(state, request, fd);
 }
 
@@ -56,14 +57,15 @@ function setOwner(state: State, request: Request, fd: number, valid: number): nu
   if ((valid & (FATTR.UID | FATTR.GID)) === 0) return 0;
   const uid = (valid & FATTR.UID) !== 0 ? request.u32(request.opIn + IN.uid) : NO_CHANGE;
   const gid = (valid & FATTR.GID) !== 0 ? request.u32(request.opIn + IN.gid) : NO_CHANGE;
-  state.credentials.clearSetId(false);
+  state.credentials.keepSetId();
   return fchownat(fd, state.scratch.empty, uid, gid, AT.EMPTY_PATH);
 }
 
 function setSize(state: State, request: Request, fd: number, valid: number): number {
   if ((valid & FATTR.SIZE) === 0) return 0;
   const size = request.u64(request.opIn + IN.size);
-  state.credentials.clearSetId((valid & FATTR.KILL_SUIDGID) !== 0);
+  if ((valid & FATTR.KILL_SUIDGID) !== 0) state.credentials.clearSetId(request);
+  else state.credentials.keepSetId();
   if ((valid & FATTR.FH) !== 0) {
     const fh = request.u64(request.opIn + IN.fh);
     if (!state.tables.handles.isFile(fh)) return -ERRNO.EBADF;
@@ -75,7 +77,7 @@ function setSize(state: State, request: Request, fd: number, valid: number): num
 
 function setMode(state: State, request: Request, fd: number, valid: number): number {
   if ((valid & FATTR.MODE) === 0) return 0;
-  state.credentials.clearSetId(false);
+  state.credentials.keepSetId();
   return fchmodat(state.procFd, state.scratch.fdName(fd), request.u32(request.opIn + IN.mode) & 0o7777);
 }
 

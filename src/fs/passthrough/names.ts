@@ -22,7 +22,7 @@ export function mknod(state: State, req: RequestView<"MKNOD">): number {
   if (directory < 0) return directory;
   const mode = request.u32(request.opIn + FuseMknodIn.at.mode);
   const rdev = request.u32(request.opIn + FuseMknodIn.at.rdev);
-  state.credentials.clearSetId(false);
+  state.credentials.keepSetId();
   state.credentials.enter(request, request.u32(request.opIn + FuseMknodIn.at.umask), false);
   const result = mknodat(directory, request.address(request.payload), mode, rdev);
   state.credentials.leave();
@@ -35,7 +35,7 @@ export function mkdir(state: State, req: RequestView<"MKDIR">): number {
   const directory = nodeFd(state, request.nodeid);
   if (directory < 0) return directory;
   const mode = request.u32(request.opIn + FuseMkdirIn.at.mode);
-  state.credentials.clearSetId(false);
+  state.credentials.keepSetId();
   state.credentials.enter(request, request.u32(request.opIn + FuseMkdirIn.at.umask), false);
   const result = mkdirat(directory, request.address(request.payload), mode);
   state.credentials.leave();

@@ -70,9 +70,11 @@ export function open(state: State, req: RequestView<"OPEN">): number {
   if (state.options.readOnly && changes(flags)) return -ERRNO.EROFS;
   if ((flags & O.TRUNC) !== 0) {
     const kill = (request.u32(request.opIn + FuseOpenIn.at.open_flags) & OPEN_FLAGS.KILL_SUIDGID) !== 0;
-    state.credentials.clearSetId(kill);
+    if (kill) state.credentials.clearSetId(request);
+    else state.credentials.keepSetId();
   }
   const fd = reopen(state, node, flags);
+  state.credentials.settle();
   return fd < 0 ? fd : replyOpen(state, request, request.opOut, fd, flags);
 }
 
@@ -99,8 +101,7 @@ export function create(state: State, req: RequestView<"CREATE">): number {
   const directory = nodeFd(state, request.nodeid);
   if (directory < 0) return directory;
   const flags = request.u32(request.opIn + FuseCreateIn.at.flags);
-  const kill = (request.u32(request.opIn + FuseCreateIn.at.open_flags) & OPEN_FLAGS.KILL_SUIDGID) !== 0;
-  state.credentials.clearSetId(kill && (flags & O.TRUNC) !== 0);
+  state.credentials.keepSetId();
   const mode = request.u32(request.opIn + FuseCreateIn.at.mode) & 0o7777;
   const fd = orShort(state, createAs(state, request, directory, flags, mode));
   return fd < 0 ? fd : replyCreated(state, request, fd, flags);
@@ -114,7 +115,7 @@ export function tmpfile(state: State, req: RequestView<"TMPFILE">): number {
   const flags = request.u32(request.opIn + FuseCreateIn.at.flags);
   const mode = request.u32(request.opIn + FuseCreateIn.at.mode) & 0o7777;
   const wanted = (sourceFlags(state, flags) & ~O.CREAT) | O.TMPFILE;
-  state.credentials.clearSetId(false);
+  state.credentials.keepSetId();
   state.credentials.enter(request, request.u32(request.opIn + FuseCreateIn.at.umask), false);
   const fd = openat(directory, state.scratch.dot, wanted, mode);
   state.credentials.leave();

@@ -36,7 +36,7 @@ export function set(state: State, req: RequestView<"SETXATTR">): number {
   const { request } = req;
   const fd = nodeFd(state, request.nodeid);
   if (fd < 0) return fd;
-  state.credentials.clearSetId(false);
+  state.credentials.keepSetId();
   const name = request.address(request.payload);
   const result = setxattr(state.scratch.fdPath(fd), name, req.dataAddress, req.dataSize, req.flags);
   if (result < 0 || (req.setxattr_flags & SETXATTR_FLAGS.ACL_KILL_SGID) === 0) return result;
