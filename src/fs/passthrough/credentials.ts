@@ -1,7 +1,7 @@
 // Owns: as whom this thread acts on the source. A daemon with privilege makes files as the caller (filesystem user and
 // group, file mode mask) and drops CAP_FSETID for calls after which the source's kernel must clear set-id bits.
-// All of it is state of the thread. A worker thread, which does nothing else, leaves group and CAP_FSETID as they are
-// until the next call needs them otherwise; the main thread takes everything back at once.
+// All of it is state of the thread. A worker thread, which does nothing else, leaves group, mask and CAP_FSETID as they
+// are until the next call needs them otherwise; the main thread takes everything back at once.
 // The caller's permission was checked by the kernel (default_permissions), so the other capabilities stay in force.
 
 import { isMainThread } from "node:worker_threads";
@@ -14,6 +14,7 @@ import {
   setfsgid,
   setfsuid,
   umask,
+  unshareFs,
 } from "../../../ffi/thread.ts";
 import type { Request } from "../../codec/request.ts";
 
@@ -32,7 +33,9 @@ export class Credentials {
   private fsetid = true;
   private fsuid: number = this.uid;
   private fsgid: number = this.gid;
-  private mask = 0;
+  // A thread whose file mode mask is its own leaves it as it is until the next caller has another one.
+  private readonly ownMask: boolean = !isMainThread && unshareFs() === 0;
+  private mask = -1;
 
   /** From now on set-id bits stay, as for root. Hot. */
   keepSetId(): void {
@@ -61,7 +64,7 @@ export class Credentials {
    * the caller, who has no supplementary groups there.
    */
   enter(request: Request, mask: number, checked: boolean): void {
-    this.mask = umask(mask & 0o777);
+    this.useMask(mask & 0o777);
     if (!this.privileged) return;
     this.useGroup(request.gid);
     const { uid } = request;
@@ -78,8 +81,17 @@ export class Credentials {
       this.fsuid = this.uid;
       this.fsetid = true;
     }
-    umask(this.mask);
+    if (!this.ownMask) umask(this.mask);
     if (isMainThread && this.privileged) this.useGroup(this.gid);
+  }
+
+  private useMask(mask: number): void {
+    if (!this.ownMask) {
+      this.mask = umask(mask);
+    } else if (mask !== this.mask) {
+      umask(mask);
+      this.mask = mask;
+    }
   }
 
   private useGroup(gid: number): void {

@@ -27,10 +27,19 @@ function findScratch({ tables, scratch }: State): number {
 export function adopt(state: State, opened: number): number {
   const fd = orShort(state, opened);
   if (fd < 0) return fd;
-  const { tables, scratch } = state;
+  const { scratch } = state;
   const result = statx(fd, scratch.empty, AT.EMPTY_PATH, STATX.BASIC_STATS, scratch.statx);
-  const nodeid =
-    result < 0 ? result : tables.nodes.insert(deviceOf(scratch), inoLowOf(scratch), inoHighOf(scratch), fd);
+  if (result >= 0) return adoptDescribed(state, fd);
+  close(fd);
+  return result;
+}
+
+// As `adopt`, for a descriptor whose attributes are in the scratch memory already.
+function adoptDescribed(state: State, opened: number): number {
+  const fd = orShort(state, opened);
+  if (fd < 0) return fd;
+  const { tables, scratch } = state;
+  const nodeid = tables.nodes.insert(deviceOf(scratch), inoLowOf(scratch), inoHighOf(scratch), fd);
   if (nodeid <= 0 || tables.nodes.fdOf(nodeid) !== fd) close(fd);
   return nodeid === 0 ? orShort(state, -ERRNO.ENFILE) : nodeid;
 }
@@ -56,7 +65,8 @@ export function enterDescriptor(state: State, fd: number, request: Request, offs
   const result = statx(fd, scratch.empty, AT.EMPTY_PATH, STATX.BASIC_STATS, scratch.statx);
   if (result < 0) return result;
   let nodeid = findScratch(state);
-  if (nodeid === 0) nodeid = adopt(state, openat(state.procFd, scratch.fdName(fd), O.PATH, 0));
+  // The link in /proc leads to the very inode that was looked at.
+  if (nodeid === 0) nodeid = adoptDescribed(state, openat(state.procFd, scratch.fdName(fd), O.PATH, 0));
   if (nodeid < 0) return nodeid;
   fillEntry(state, request, offset, nodeid);
   return 0;
