@@ -7,7 +7,7 @@ import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
 import { MountHandle } from "./mount-handle.ts";
 import type { Mount } from "./mount-interface.ts";
-import { type Attached, attach } from "./mounting/attach.ts";
+import { type Attached, attach, chooseVia } from "./mounting/attach.ts";
 import { detach } from "./mounting/detach.ts";
 import { MountError, type MountErrorCode } from "./mounting/errors.ts";
 import { type Guardian, startGuardian } from "./mounting/guardian.ts";
@@ -91,11 +91,12 @@ async function start(
   let guardian: Guardian | undefined;
   try {
     const plan = planLane(options, server.queues);
+    if (options.guardian) guardian = await startGuardian(mountpoint, `fuse.${options.subtype}`, chooseVia(options));
     attached = await attach(mountpoint, options);
     const { fd, via } = attached;
     opened.push(fd);
     const device = topMountAt(mountpoint)?.device ?? "";
-    if (options.guardian) guardian = startGuardian(mountpoint, via, device);
+    guardian?.watch(device);
     const connection = await explain("INIT_FAILED", "INIT", () =>
       handshake(
         fd,

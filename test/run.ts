@@ -17,7 +17,7 @@ const vitest = (project: string) => [process.execPath, "--bun", join(BIN, "vites
 
 /** The behaviour suite once more as a user without privilege, who mounts by fusermount3. */
 const asNobody = (command: readonly string[]) => [
-  ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent"],
+  ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/tmp/rfuse-nobody"],
   ...command,
   ...["--configLoader", "runner", "test/mount/behaviour.test.ts"],
 ];

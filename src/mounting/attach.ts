@@ -109,9 +109,13 @@ async function mountByHelper(mountpoint: string, options: ResolvedOptions): Prom
   }
 }
 
+/** Which way `attach` takes: mount(2) with CAP_SYS_ADMIN, unless told otherwise. */
+export function chooseVia({ via }: ResolvedOptions): Attached["via"] {
+  if (via !== "auto") return via;
+  return ((effectiveCapabilities() >>> CAP.SYS_ADMIN) & 1) === 1 ? "mount" : "fusermount";
+}
+
 /** Mounts. `mountpoint` is a real path. Errors: `MountError`; nothing is left behind. */
 export async function attach(mountpoint: string, options: ResolvedOptions): Promise<Attached> {
-  const privileged = ((effectiveCapabilities() >>> CAP.SYS_ADMIN) & 1) === 1;
-  if (options.via === "mount" || (options.via === "auto" && privileged)) return mountDirectly(mountpoint, options);
-  return mountByHelper(mountpoint, options);
+  return chooseVia(options) === "mount" ? mountDirectly(mountpoint, options) : mountByHelper(mountpoint, options);
 }

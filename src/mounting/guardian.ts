@@ -1,49 +1,83 @@
 // Owns: the guardian, a small shell process in a session of its own that holds the read end of a pipe. When this
 // process dies, however, the pipe ends and the guardian unmounts lazily, if our filesystem is still mounted.
-// The filesystem is known by its device number, so that nobody else's mount on the same path is touched, neither one
-// made after ours was gone nor one that lies on top of ours.
+// It starts before the mount, so that no moment is without it. The filesystem is known by its device number, or, when
+// the process died before it could tell that, as the mount of our type that was not there before; so nobody else's
+// mount on the same path is touched.
 
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { Attached } from "./attach.ts";
 import { escapeMountpoint } from "./mount-table.ts";
 
-// $1 mountpoint, $2 the same as in mountinfo, $3 device number, $4... the unmount command.
-// Standard input: "done", or the end of the pipe.
+// $1 mountpoint, $2 the same as in mountinfo, $3 filesystem type, $4... the unmount command.
+// Standard input: the device number, then "done"; or the end of the pipe at any time. It says "ready" once.
 const SCRIPT = `
 trap '' INT TERM HUP
-point=$1 escaped=$2 device=$3 top=; shift 3
-read -r word && [ "$word" = done ] && exit 0
-while read -r _ _ found _ at _; do
-  if [ "$at" = "$escaped" ]; then top=$found; fi
-done < /proc/self/mountinfo
-if [ "$top" = "$device" ]; then exec "$@" "$point"; fi
+point=$1 escaped=$2 type=$3; shift 3
+look() {
+  top= kind=
+  while read -r _ _ found _ at rest; do
+    if [ "$at" = "$escaped" ]; then top=$found kind=$rest; fi
+  done < /proc/self/mountinfo
+}
+look
+before=$top
+echo ready
+exec > /dev/null
+read -r device
+[ "$device" = done ] && exit 0
+if [ -n "$device" ]; then
+  read -r word && [ "$word" = done ] && exit 0
+fi
+look
+if [ -z "$device" ] && [ "$top" != "$before" ]; then
+  case $kind in *" - $type "*) device=$top ;; esac
+fi
+if [ -n "$device" ] && [ "$top" = "$device" ]; then exec "$@" "$point"; fi
 `;
 
 /** A running guardian. */
 export interface Guardian {
+  /** The device number of what was mounted. */
+  watch(device: string): void;
   /** The mount is gone: the guardian ends. */
   dismiss(): void;
 }
 
 const UNMOUNT = { mount: ["umount", "-l", "--"], fusermount: ["fusermount3", "-u", "-z", "--"] } as const;
 
-/** Starts a guardian; undefined where there is no shell to run it. It never keeps the process alive. */
-export function startGuardian(mountpoint: string, via: Attached["via"], device: string): Guardian | undefined {
+/**
+ * Starts a guardian for a mount of `type` that is about to be made; undefined where there is no shell to run it. It
+ * never keeps the process alive.
+ */
+export async function startGuardian(
+  mountpoint: string,
+  type: string,
+  via: Attached["via"],
+): Promise<Guardian | undefined> {
   try {
     accessSync("/bin/sh", constants.X_OK);
   } catch {
     return undefined;
   }
-  const names = [mountpoint, escapeMountpoint(mountpoint), device];
+  const names = [mountpoint, escapeMountpoint(mountpoint), type];
   const child = spawn("/bin/sh", ["-c", SCRIPT, "rfuse-guardian", ...names, ...UNMOUNT[via]], {
-    stdio: ["pipe", "ignore", "ignore"],
+    stdio: ["pipe", "pipe", "ignore"],
     detached: true,
     cwd: "/",
   });
-  child.on("error", () => {});
   child.stdin.on("error", () => {}); // it was killed: nothing to tell it
+  const ready = await new Promise<boolean>((resolve) => {
+    child.stdout.once("data", () => resolve(true));
+    child.once("error", () => resolve(false));
+    child.once("exit", () => resolve(false));
+  });
+  child.stdout.destroy();
   child.unref();
   (child.stdin as unknown as { unref?: () => void }).unref?.();
-  return { dismiss: () => void child.stdin.end("done\n") };
+  if (!ready) return undefined;
+  return {
+    watch: (device) => void child.stdin.write(`${device}\n`),
+    dismiss: () => void child.stdin.end("done\n"),
+  };
 }

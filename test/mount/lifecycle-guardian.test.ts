@@ -18,7 +18,7 @@ async function gone(daemon: Daemon): Promise<void> {
 function load(mountpoint: string) {
   const loops = [
     `while cat ${mountpoint}/hello; do :; done`,
-    `while dd if=/dev/zero of=${mountpoint}/zero bs=64k count=4 conv=notrunc status=none; do :; done`,
+    `while dd if=/dev/zero of=${mountpoint}/zero bs=64k count=4 conv=notrunc,nocreat status=none; do :; done`,
     `while ls -l ${mountpoint}/hello; do :; done`,
     `while stat ${mountpoint}/hello; do :; done`,
     `exec 3< ${mountpoint}/hello; while stat -L /proc/self/fd/3; do :; done`,
