@@ -19,7 +19,7 @@ export function makeSource(): string {
 export const PASSTHROUGH: Features = {
   xattr: true,
   xattrValueMax: 65_536,
-  acl: isRoot ? true : "EOPNOTSUPP",
+  acl: true,
   locks: true,
   fallocate: ["allocate", "keep-size", "punch-hole"],
   holes: true,
@@ -30,7 +30,7 @@ export const PASSTHROUGH: Features = {
   tmpfile: true,
   renameNoReplace: true,
   renameExchange: true,
-  renameWhiteout: isRoot ? true : "EPERM",
+  renameWhiteout: true,
   mknodDevices: isRoot ? true : "EPERM",
   mknodPipes: true,
   birthTime: true,
@@ -50,9 +50,6 @@ const { fileSizeBeyond: _, ...common } = PASSTHROUGH;
 /** Collapsing and inserting ranges is refused by the kernel for every FUSE mount. */
 export const MEMORY: Features = {
   ...common,
-  acl: true,
   fallocate: ["allocate", "keep-size", "punch-hole", "zero-range"],
   fileSizeMax: 2n ** 52n,
-  renameWhiteout: true,
-  mknodDevices: isRoot ? true : "EPERM",
 };

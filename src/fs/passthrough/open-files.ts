@@ -22,20 +22,23 @@ import { nodeFd, orShort, type State } from "./state.ts";
 const NOT_OURS = O.CREAT | O.EXCL | O.NOFOLLOW | O.APPEND;
 
 // hot
-function sourceFlags({ options, credentials }: State, flags: number): number {
+function sourceFlags({ options }: State, flags: number): number {
   let wanted = flags & ~(O.APPEND | O.NOFOLLOW);
   // With writeback the kernel reads around what it writes.
   if (options.writebackCache && (flags & O.ACCMODE) === O.WRONLY) wanted = (wanted & ~O.ACCMODE) | O.RDWR;
-  if (!credentials.privileged) wanted &= ~O.NOATIME;
   return wanted | O.NOCTTY;
 }
 
-/** Opens a node's file. Result: descriptor or -errno. O_DIRECT is left out where the source has none. */
+/**
+ * Opens a node's file. Result: descriptor or -errno. O_DIRECT is left out where the source has none, O_NOATIME where
+ * only the caller, not the daemon, owns the file.
+ */
 export function reopen(state: State, fd: number, flags: number): number {
   const wanted = sourceFlags(state, flags) & ~NOT_OURS;
   const result = openat(state.procFd, state.scratch.fdName(fd), wanted, 0);
-  if (result !== -ERRNO.EINVAL || (wanted & O.DIRECT) === 0) return orShort(state, result);
-  return orShort(state, openat(state.procFd, state.scratch.fdName(fd), wanted & ~O.DIRECT, 0));
+  const without = result === -ERRNO.EINVAL ? O.DIRECT : result === -ERRNO.EPERM ? O.NOATIME : 0;
+  if ((wanted & without) === 0) return orShort(state, result);
+  return orShort(state, openat(state.procFd, state.scratch.fdName(fd), wanted & ~without, 0));
 }
 
 /** Makes a descriptor a handle of the kind and writes `fh`; takes it over, also on errors. Result 0 or -errno. Hot. */
