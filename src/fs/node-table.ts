@@ -56,7 +56,7 @@ export class NodeTable {
 
   /** How often a slot was taken before: 0 for its first owner. Hot. */
   generationOf(id: number): number {
-    return ((this.words[this.slotOf(id) + SLOT.generation] as number) >>> 0) - 1;
+    return (this.field(id, SLOT.generation) >>> 0) - 1;
   }
 
   /** A word of the caller's, 0 in a new entry. */
@@ -86,12 +86,10 @@ export class NodeTable {
     const { words } = this;
     const bucket = this.bucketOf(key0, key1, key2);
     lock(words, bucket);
-    let id = this.search(bucket, key0, key1, key2);
-    if (id !== 0) this.add(id, 1);
-    else {
-      id = this.take();
-      if (id !== 0) this.fill(id, bucket, key0, key1, key2, fd);
-    }
+    const known = this.search(bucket, key0, key1, key2);
+    const id = known === 0 ? this.take() : known;
+    if (known !== 0) this.add(id, 1);
+    else if (id !== 0) this.fill(id, bucket, key0, key1, key2, fd);
     unlock(words, bucket);
     return id;
   }
@@ -125,13 +123,12 @@ export class NodeTable {
 
   /** References of an id, for tests and reports. */
   countAt(id: number): number {
-    const slot = this.slotOf(id);
-    return ((this.words[slot + SLOT.high] as number) >>> 0) * WORD + ((this.words[slot + SLOT.low] as number) >>> 0);
+    return (this.field(id, SLOT.high) >>> 0) * WORD + (this.field(id, SLOT.low) >>> 0);
   }
 
   /** The first word of an id's key. */
   key0Of(id: number): number {
-    return this.words[this.slotOf(id) + SLOT.key0] as number;
+    return this.field(id, SLOT.key0);
   }
 
   /** Every id in use is below or equal. */
@@ -170,19 +167,17 @@ export class NodeTable {
 
   // Result: the bucket, locked, of an id that is alive; -1 when it is not. The key may change until it is locked.
   private lockBucketOf(id: number): number {
-    const { words } = this;
     while (this.fdOf(id) >= 0) {
-      const slot = this.slotOf(id);
-      const bucket = this.bucketOf(
-        words[slot + SLOT.key0] as number,
-        words[slot + SLOT.key1] as number,
-        words[slot + SLOT.key2] as number,
-      );
-      lock(words, bucket);
+      const bucket = this.bucketOf(this.field(id, SLOT.key0), this.field(id, SLOT.key1), this.field(id, SLOT.key2));
+      lock(this.words, bucket);
       if (this.isIn(bucket, id)) return bucket;
-      unlock(words, bucket);
+      unlock(this.words, bucket);
     }
     return -1;
+  }
+
+  private field(id: number, field: number): number {
+    return this.words[this.slotOf(id) + field] as number;
   }
 
   private isIn(bucket: number, id: number): boolean {
@@ -193,13 +188,9 @@ export class NodeTable {
 
   private search(bucket: number, key0: number, key1: number, key2: number): number {
     const { words } = this;
-    let id = words[bucket + 1] as number;
-    while (id !== 0) {
-      const slot = this.slotOf(id);
-      const same =
-        words[slot + SLOT.key1] === key1 && words[slot + SLOT.key2] === key2 && words[slot + SLOT.key0] === key0;
-      if (same) return id;
-      id = words[slot + SLOT.next] as number;
+    for (let id = words[bucket + 1] as number; id !== 0; id = this.field(id, SLOT.next)) {
+      const at = this.slotOf(id) + SLOT.key0;
+      if (words[at + 1] === key1 && words[at + 2] === key2 && words[at] === key0) return id;
     }
     return 0;
   }
@@ -231,11 +222,10 @@ export class NodeTable {
 
   private remove(id: number, bucket: number): number {
     const { words } = this;
-    const slot = this.slotOf(id);
     let link = bucket + 1;
     while (words[link] !== id) link = this.slotOf(words[link] as number) + SLOT.next;
-    words[link] = words[slot + SLOT.next] as number;
-    return Atomics.exchange(words, slot + SLOT.fd, 0) - 1;
+    words[link] = this.field(id, SLOT.next);
+    return Atomics.exchange(words, this.slotOf(id) + SLOT.fd, 0) - 1;
   }
 
   private take(): number {
