@@ -274,3 +274,25 @@ describe("inputSizes", () => {
     expect([1, 2, 3, 4, 7, 14, 15, 16, 42, 53].map((code) => sizes[code])).toEqual([0, 8, 16, 88, 0, 8, 40, 40, 8, 56]);
   });
 });
+
+describe("negotiate: over io_uring", () => {
+  const everything = { major: 7, minor: 45, maxReadahead: 131_072, flags: 0xffff_ffff, flags2: 0xffff_ffff };
+  const methods = new Set(["setlk"]);
+  const flagsOf = (offer: typeof everything, overIoUring: boolean) => {
+    const made = negotiate(offer, {}, { methods, maxPagesLimit: 256, overIoUring });
+    return made.kind === "agreed" ? made.connection.flags : [];
+  };
+
+  it("asks for the lane, and leaves locks to the kernel", () => {
+    expect(flagsOf(everything, true)).toContain("OVER_IO_URING");
+    expect(flagsOf(everything, true)).not.toEqual(expect.arrayContaining(["POSIX_LOCKS"]));
+    expect(flagsOf(everything, true)).not.toEqual(expect.arrayContaining(["FLOCK_LOCKS"]));
+  });
+
+  it("serves locks by the filesystem where the lane is not wanted or not offered", () => {
+    for (const flags of [flagsOf(everything, false), flagsOf({ ...everything, flags2: 0 }, true)]) {
+      expect(flags).toEqual(expect.arrayContaining(["POSIX_LOCKS", "FLOCK_LOCKS"]));
+      expect(flags).not.toContain("OVER_IO_URING");
+    }
+  });
+});

@@ -103,6 +103,16 @@ function checkWishes(wishes: InitWishes): void {
 /** What the answer to INIT is: an agreement, or "ask again with our major version". */
 export type Negotiation = { readonly kind: "agreed"; readonly connection: Connection } | { readonly kind: "retry" };
 
+// A lock that waits holds an entry of its CPU's queue, and once all of them wait, the unlock cannot get through. So on
+// this lane locks are left to the kernel.
+function overIoUring(flags: InitFlag[]): void {
+  for (const lock of ["POSIX_LOCKS", "FLOCK_LOCKS"] as const) {
+    const at = flags.indexOf(lock);
+    if (at >= 0) flags.splice(at, 1);
+  }
+  flags.push("OVER_IO_URING");
+}
+
 /**
  * Decides. Errors: `NegotiationError` when the kernel's protocol is too old, `RangeError` for a wish out of range.
  */
@@ -118,7 +128,7 @@ export function negotiate(offer: KernelOffer, wishes: InitWishes, facts: InitFac
   const flags = RULES.filter(([flag, wanted]) => offered.has(flag) && wanted(wishes, facts.methods)).map(
     ([flag]): InitFlag => flag,
   );
-  if (facts.overIoUring && offered.has("OVER_IO_URING")) flags.push("OVER_IO_URING");
+  if (facts.overIoUring && offered.has("OVER_IO_URING")) overIoUring(flags);
   const pagesLimit = flags.includes("MAX_PAGES") ? facts.maxPagesLimit : PAGES.DEFAULT;
   const maxPages = Math.min(pagesLimit, Math.ceil((wishes.maxWrite ?? 2 ** 20) / PAGE_SIZE));
   const connection: Connection = {

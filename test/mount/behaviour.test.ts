@@ -33,8 +33,8 @@ for (const [name, { filesystem, features, options }] of Object.entries(SERVED)) 
   for (const form of ["module", "object"] as const) {
     describe(`${name}, ${form} form, ${isRoot ? "root" : "unprivileged"}`, () => {
       let daemon: Daemon | undefined;
+      const filesystemOptions = options();
       beforeAll(async () => {
-        const filesystemOptions = options();
         daemon = await startMount({ filesystem, form, options: { allowOther: isRoot, filesystemOptions } });
       });
       afterAll(async () => {
