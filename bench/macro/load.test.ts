@@ -1,3 +1,5 @@
+// Owns: the proof that the load generator's results are read and refused rightly, and that it checks itself.
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

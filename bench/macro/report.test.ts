@@ -1,3 +1,5 @@
+// Owns: the proof that tables and ratios are what the measured numbers say.
+
 import { expect, test } from "vitest";
 import { type Measured, parseLoad } from "./cell.ts";
 import { parseOptions } from "./options.ts";

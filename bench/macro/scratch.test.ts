@@ -1,3 +1,5 @@
+// Owns: the proof that scratch directories are made, and that those of dead runs are swept.
+
 import { access, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";

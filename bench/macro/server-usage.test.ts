@@ -1,3 +1,5 @@
+// Owns: the proof that a server's CPU time and sleeps are read rightly from /proc.
+
 import { expect, test } from "vitest";
 import { parseSchedstat, parseStat, readUsage } from "./server-usage.ts";
 

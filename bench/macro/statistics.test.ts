@@ -1,3 +1,5 @@
+// Owns: the proof of median, ratio and spread by known answers.
+
 import { describe, expect, test } from "vitest";
 import { median, pairedRatio, rotate, spread } from "./statistics.ts";
 

@@ -1,3 +1,5 @@
+// Owns: what gcc cannot prove of the constants: that they are consistent among themselves.
+
 import { describe, expect, it } from "vitest";
 import { CONSTANT_GROUPS, DEV_IOC, KERNEL, NOTIFY, UNIQUE_RESEND_HIGH } from "./fuse-constants.ts";
 import { FuseBackingMap } from "./fuse-structs.ts";

@@ -1,3 +1,5 @@
+// Owns: the proof that INIT flags survive the way through their two words.
+
 import { describe, expect, it } from "vitest";
 import { flagNames, flagWords, hasFlag, INIT_FLAGS, type InitFlag, unknownFlagBits } from "./fuse-init-flags.ts";
 

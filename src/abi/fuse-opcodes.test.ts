@@ -1,3 +1,5 @@
+// Owns: the proof that opcode rows are consistent: codes, methods, fields that exist.
+
 import { describe, expect, it } from "vitest";
 import { HEADER_BOUNDED, OPCODE_BY_CODE, OPCODES, type Opcode } from "./fuse-opcodes.ts";
 import { FuseInHeader } from "./fuse-structs.ts";

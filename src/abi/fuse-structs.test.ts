@@ -1,3 +1,5 @@
+// Owns: what gcc cannot prove of the structs: names, uniqueness, compat forms.
+
 import { describe, expect, it } from "vitest";
 import type { Struct } from "../../ffi/struct.ts";
 import { KERNEL, URING } from "./fuse-constants.ts";
