@@ -8,11 +8,12 @@ import { Bench } from "tinybench";
 import { codecTasks } from "./codec.ts";
 import { dispatchTasks } from "./dispatch.ts";
 import { ffiTasks } from "./ffi.ts";
+import { nodeTableTasks } from "./node-table.ts";
 import type { MicroTask } from "./task.ts";
 
 const { values } = parseArgs({ options: { json: { type: "string" }, "time-ms": { type: "string", default: "300" } } });
 
-const tasks: MicroTask[] = [...ffiTasks(), ...codecTasks(), ...dispatchTasks()];
+const tasks: MicroTask[] = [...ffiTasks(), ...codecTasks(), ...dispatchTasks(), ...nodeTableTasks()];
 
 // Bytes of heap that one operation leaves behind, after a full collection on both sides.
 function heapGrowth(task: MicroTask): number {
