@@ -162,7 +162,8 @@ async function main(words: string[]): Promise<number> {
   const hideStatus = mountOptions.debug ? () => {} : showStatus(mounted);
   const reason = await mounted.closed;
   hideStatus();
-  process.stderr.write(`${mounted.mountpoint}: ${reason}\n`);
+  const inBackground = process.env["RFUSE_DAEMON"] === "1"; // the terminal is somebody else's by now
+  if (!inBackground) process.stderr.write(`${mounted.mountpoint}: ${reason}\n`);
   return reason === "unmounted" ? 0 : 1;
 }
 
