@@ -89,13 +89,14 @@ async function start(
   const opened: number[] = [];
   let attached: Attached | undefined;
   let guardian: Guardian | undefined;
+  let device = "";
   try {
     const plan = planLane(options, server.queues);
     if (options.guardian) guardian = await startGuardian(mountpoint, `fuse.${options.subtype}`, chooseVia(options));
     attached = await attach(mountpoint, options);
     const { fd, via } = attached;
     opened.push(fd);
-    const device = topMountAt(mountpoint)?.device ?? "";
+    device = topMountAt(mountpoint)?.device ?? "";
     guardian?.watch(device);
     const connection = await explain("INIT_FAILED", "INIT", () =>
       handshake(
@@ -112,15 +113,20 @@ async function start(
     handle.serving();
     return handle;
   } catch (thrown) {
-    await undo(mountpoint, attached, opened);
+    await undo(mountpoint, device, attached, opened);
     guardian?.dismiss();
     throw thrown;
   }
 }
 
-async function undo(mountpoint: string, attached: Attached | undefined, opened: readonly number[]): Promise<void> {
-  const device = topMountAt(mountpoint)?.device;
-  if (attached !== undefined && device !== undefined) {
+// Undoes what was mounted, known by its device: whatever else is or was mounted on the path is not ours to take away.
+async function undo(
+  mountpoint: string,
+  device: string,
+  attached: Attached | undefined,
+  opened: readonly number[],
+): Promise<void> {
+  if (attached !== undefined) {
     await detach({ mountpoint, device, via: attached.via }, { force: true }, unmountOnThread).catch(() => {});
   }
   for (const fd of opened) close(fd);
