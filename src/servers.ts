@@ -92,13 +92,13 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
     return thread.expect("loaded");
   }
 
-  async function untilEnded(thread: Thread, index: number): Promise<void> {
+  async function untilEnded(end: Promise<unknown>, index: number): Promise<void> {
     try {
-      await thread.expect("ended");
+      await end;
     } catch (thrown) {
       events.crashed(index, thrown instanceof Error ? thrown : new Error(String(thrown)));
     }
-    thread.end(); // it serves nothing any more; only its idle event loop is left
+    threads[index]?.end(); // it serves nothing any more; only its idle event loop is left
   }
 
   return {
@@ -115,6 +115,9 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
       return { methods: new Set(first.methods), wishes: first.wishes };
     },
     async serve(settings) {
+      // Expected from the start: the connection may end while other threads still begin to serve.
+      const ends = threads.map((thread) => thread.expect("ended"));
+      for (const end of ends) end.catch(() => {}); // a thread that fails before it serves is told by `serving`
       await Promise.all(
         settings.map(async (own, index) => {
           const thread = threads[index] as Thread;
@@ -123,7 +126,7 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
           await serving;
         }),
       );
-      Promise.all(threads.map(untilEnded)).then(() => ended.resolve());
+      Promise.all(ends.map(untilEnded)).then(() => ended.resolve());
     },
     ended: ended.promise,
     discard() {
