@@ -56,7 +56,7 @@ export class MountHandle implements Mount {
     const print = typeof debug === "function" ? debug : (line: string) => void process.stderr.write(`${line}\n`);
     this.serverEvents = {
       error: (fault) => this.report(fault),
-      slow: (request) => void this.emitter.emit("slow", request),
+      slow: (request) => this.emit("slow", request),
       retrieved: (unique, _, data) => this.retrievals.get(unique)?.resolve(data),
       trace: print,
       crashed: (index, error) => this.crashed(index, error),
@@ -73,7 +73,7 @@ export class MountHandle implements Mount {
   serving(): void {
     const session = this.current();
     // A task and not a microtask, which would come before the caller's `await` of `mount` returns, so that it can listen.
-    setImmediate(() => this.emitter.emit("init", session.connection));
+    setImmediate(() => this.emit("init", session.connection));
     const abort = () => void this.unmount({ lazy: true }).catch((error: Error) => this.report(error));
     session.signal?.addEventListener("abort", abort, { once: true });
     if (session.signal?.aborted) abort();
@@ -170,6 +170,17 @@ export class MountHandle implements Mount {
     return this.notifier;
   }
 
+  // What a listener throws is the process's to handle; it must not take a reply, or the end of the session, with it.
+  private emit<Name extends keyof MountEvents>(event: Name, ...args: MountEvents[Name]): void {
+    try {
+      this.emitter.emit(event, ...(args as never));
+    } catch (thrown) {
+      process.nextTick(() => {
+        throw thrown;
+      });
+    }
+  }
+
   // ENOENT: the kernel does not hold what should be dropped.
   private check(what: string, result: number): void {
     if (result >= 0 || errnoName(result) === "ENOENT") return;
@@ -178,7 +189,7 @@ export class MountHandle implements Mount {
 
   private report(fault: RequestFault | Error): void {
     if (this.emitter.listenerCount("error") > 0) {
-      this.emitter.emit("error", fault);
+      this.emit("error", fault);
       return;
     }
     const [what, error] =
@@ -212,7 +223,7 @@ export class MountHandle implements Mount {
     for (const fd of opened) close(fd);
     guardian?.dismiss();
     const reason = this.crash === undefined ? "unmounted" : "failed";
-    this.emitter.emit("unmount", reason);
+    this.emit("unmount", reason);
     this.close(reason);
   }
 }

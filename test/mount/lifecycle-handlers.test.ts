@@ -111,6 +111,31 @@ describe.each(["module", "object"] as const)("asynchronous handlers, %s form", (
   });
 });
 
+describe.each(["module", "object"] as const)("a listener that throws, %s form", (form) => {
+  it("error: the request is answered all the same, and the mount lives on", async () => {
+    await using daemon = await startMount({
+      form,
+      filesystem: "faulty",
+      listen: false,
+      options: { filesystemOptions: { fault: "throw-unknown", only: ["read"] } },
+    });
+    await daemon.order("listenBadly", "error");
+    for (let round = 0; round < 2; round++) {
+      expect((await client("cat", `${daemon.mountpoint}/hello`)).stderr).toContain("Input/output error");
+    }
+    expect(await daemon.event("uncaught")).toMatchObject({ message: "the listener of error" });
+    await daemon.order("unmount");
+  });
+
+  it("unmount: the session ends all the same", async () => {
+    await using daemon = await startMount({ form });
+    await daemon.order("listenBadly", "unmount");
+    await daemon.order("unmount");
+    expect(await daemon.event("closed")).toMatchObject({ reason: "unmounted" });
+    expect(await daemon.event("uncaught")).toMatchObject({ message: "the listener of unmount" });
+  });
+});
+
 describe("the calling thread", () => {
   it("keeps its timers running while it serves (object form)", async () => {
     await using daemon = await startSpecial("object");
