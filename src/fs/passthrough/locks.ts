@@ -178,8 +178,10 @@ async function pause(state: State, signal: AbortSignal, pauseMs: number): Promis
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, pauseMs);
   state.waiters.add(resolve);
-  signal.addEventListener("abort", () => resolve(), { once: true });
+  const abort = () => resolve();
+  signal.addEventListener("abort", abort);
   await promise;
+  signal.removeEventListener("abort", abort);
   clearTimeout(timer);
   state.waiters.delete(resolve);
 }
