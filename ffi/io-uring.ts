@@ -83,6 +83,8 @@ export const IoUringSqe = defineStruct("io_uring_sqe", 128, {
   cmd: { type: "u64", count: 10 },
 });
 
+/** Flag of a completion: its request is still armed. */
+export const CQE_F_MORE = 2;
 /** struct io_uring_cqe. */
 export const IoUringCqe = defineStruct("io_uring_cqe", 16, { user_data: "u64", res: "i32", flags: "u32" });
 

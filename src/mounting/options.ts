@@ -37,7 +37,7 @@ export interface MountOptions {
   readonly placement?: "per-core" | "none";
   /** Lane io_uring: requests in flight per CPU, 1..256. Default 8. */
   readonly queueDepth?: number;
-  /** Milliseconds until a promise's request is answered ETIMEDOUT; 0 (default): never. */
+  /** Milliseconds until a promise's request is answered ETIMEDOUT (io_uring: once it settled); 0 (default): never. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds after which a waiting request raises `slow`; 0: never. Default 1000. */
   readonly slowMs?: number;

@@ -2,12 +2,13 @@
 // inside it, which still carries FORGET, INTERRUPT and whatever came before the queues were registered.
 // A tag's memory: a header page (in/out header, op struct, entry state, then room for reply structs) and a payload.
 // Request and reply share the payload, so fixed reply structs are built in the header page and copied at `reply`:
-// a handler may still read a name while it fills its entry. `reply` hands the memory back to the kernel; it goes out
-// with the next enter, together with everything else that was answered meanwhile.
+// a handler may still read a name while it fills its entry. To answer is to hand the memory back to the kernel, so a
+// reply leaves at `release`, when the handler is done with it, with the next enter and all others of that time.
 
 import { ERRNO, SyscallError } from "../../ffi/errno.ts";
-import { close, POLL, read } from "../../ffi/file.ts";
+import { close, POLL, read, write } from "../../ffi/file.ts";
 import {
+  CQE_F_MORE,
   createEventFd,
   createRing,
   enter,
@@ -62,6 +63,8 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   let live = count;
   let deviceReady = false;
   let blocking = true;
+  /** By tag: whether `reply` filled it and `release` shall hand it back. */
+  const replied = new Uint8Array(count);
   // Work that waits for this thread to enter (DEFER_TASKRUN) does not make the ring's own descriptor readable; it does
   // signal an eventfd, which is attached only while the thread waits in its event loop.
   const signal = createEventFd();
@@ -128,6 +131,8 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     Atomics.store(words, ring.cqHead, head);
     if (tag === DEVICE) {
       deviceReady = true;
+      const armed = ((words[at + (IoUringCqe.at.flags >> 2)] as number) & CQE_F_MORE) !== 0;
+      if (!armed && result >= 0) watchDevice(); // the kernel may end a poll that was to last
       return -1;
     }
     if (result < 0) {
@@ -175,11 +180,24 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     request.setU32(header + OUT.unique, low);
     request.setU32(header + OUT.unique + 4, high);
     request.setU32(header + HEADER.ring_ent_in_out + ENTRY.payload_sz, length);
-    command(request, URING_CMD.COMMIT_AND_FETCH);
+    replied[request.tag] = 1;
     return 0;
   }
 
+  // hot
+  function release(request: Request): void {
+    if (request.tag >= count) dev?.release(request);
+    else if (replied[request.tag] === 1) {
+      replied[request.tag] = 0;
+      command(request, URING_CMD.COMMIT_AND_FETCH);
+    }
+  }
+
+  // A doorbell thread that sits in poll(2) on the eventfd is not woken by its being closed.
   function closeRing(): void {
+    drain.words[0] = 1;
+    drain.words[1] = 0;
+    write(signal, drain.address, 8);
     close(signal);
     close(ring.fd);
   }
@@ -198,9 +216,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     request: (tag) => (tag < count ? (requests[tag] as Request) : (dev as Transport).request(tag)),
     next,
     reply,
-    release(request) {
-      if (request.tag >= count) dev?.release(request);
-    },
+    release,
     setBlocking(value) {
       if (value !== blocking) signalCompletions(ring.fd, value ? -1 : signal);
       blocking = value;

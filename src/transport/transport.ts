@@ -1,7 +1,7 @@
 // Owns: the contract between a queue's loop and whatever carries its requests. No code. Used by one thread; nothing
 // here allocates per request. Life of a request: `next` gives a tag with a whole request in it; dispatch has it
 // answered by `reply` (never, for opcodes without one) and gives the tag back by `release`. In between the tag's memory
-// belongs to the handler, also after a `reply` that came early (a time-out while the handler still runs).
+// belongs to the handler, also after a `reply` that came early: a lane whose replies hand it back sends at `release`.
 // A request that is truncated or lies about its length has a negative `payloadLength`, and unique 0 when that could
 // not be read; dispatch refuses it.
 

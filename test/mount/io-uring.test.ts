@@ -91,6 +91,26 @@ describe.runIf(testable)("io_uring", () => {
     }
   });
 
+  it.each(["module", "object"] as const)(
+    "requestTimeoutMs, %s form: the answer goes out when the handler gives the tag's memory back",
+    async (form) => {
+      await using daemon = await mountWhile("Y", {
+        form,
+        filesystem: "special",
+        options: { lane: "io_uring", queueDepth: 1, requestTimeoutMs: 200, filesystemOptions: { sleepMs: 800 } },
+      });
+      for (let round = 0; round < 2; round++) {
+        expect((await client("cat", `${daemon.mountpoint}/sleep`)).stderr).toContain("Connection timed out");
+        expect((await client("cat", `${daemon.mountpoint}/plain`)).stdout).toBe("plain\n");
+      }
+      expect(await daemon.order("stats")).toMatchObject({ timedOut: 2, handlerFaults: 0, refusedReplies: 0 });
+      await daemon.order("unmount");
+      daemon.hangUp();
+      expect((await daemon.exited).status).toBe(0);
+      expect(daemon.leftovers()).toEqual([]);
+    },
+  );
+
   it("unmount: ends the session with requests in flight on the ring, and leaves nothing", async () => {
     await using daemon = await mountWhile("Y", {
       filesystem: "faulty",
