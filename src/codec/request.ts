@@ -46,6 +46,12 @@ export class Request {
   /** Monotonic time of arrival in nanoseconds. */
   startedNs = 0;
 
+  /**
+   * Set while a handler still runs whose request was answered without it (a time-out, a killed caller): the kernel takes
+   * neither references nor handles from its result.
+   */
+  answered = false;
+
   /** Made when a handler first asks for its signal. */
   abort: AbortController | null = null;
 

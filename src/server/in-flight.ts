@@ -90,6 +90,7 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
   // The handler still runs, and keeps the tag until it settles.
   function answerEarly(record: Pending, error: number): void {
     record.answered = true;
+    record.request.answered = true;
     completion.answer(record.request, error);
   }
 
@@ -103,6 +104,7 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
     const { request } = record;
     pending.delete(request);
     request.abort = null;
+    request.answered = false;
     if (record.answered || ended) completion.release(request);
     else finish(request);
     options.onRelease();

@@ -1,6 +1,8 @@
 // Proves requests whose handlers return promises: order, interrupts, time-outs, slow events, and a queue in which every
 // tag is in use.
 import { describe, expect, it } from "vitest";
+import type { Request } from "../../src/codec/request.ts";
+import type { RequestView } from "../../src/codec/request-view.ts";
 import { NEXT } from "../../src/transport/transport.ts";
 import { createFakeKernel } from "./fake-kernel.ts";
 import { reply, request, shown, u32, u64, z, zeros } from "./wire.ts";
@@ -180,6 +182,24 @@ describe("a time-out", () => {
     await kernel.until(() => kernel.dispatch.inFlight.size === 0);
     expect(shown(kernel.receive())).toBe(shown(reply(0, 4n)));
     expect(kernel.stats()).toMatchObject({ timedOut: 1, errors: 1, replies: 1 });
+  });
+
+  it("after an INTERRUPT: the handler can still tell that it was answered", async () => {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    let cursor: Request | undefined;
+    const unlinkLater = (req: RequestView<"UNLINK">) => {
+      cursor = req.request;
+      return promise;
+    };
+    using kernel = createFakeKernel({ unlink: unlinkLater }, { timeoutMs: 40 });
+    for (const bytes of [unlink("a", 2n), interrupt(2n)]) kernel.send(bytes);
+    kernel.serve();
+    expect([cursor?.answered, cursor?.signal.reason?.name]).toEqual([false, "AbortError"]);
+    await kernel.until(() => kernel.stats().timedOut === 1);
+    expect([cursor?.answered, cursor?.signal.reason?.name]).toEqual([true, "AbortError"]);
+    resolve(0);
+    await kernel.until(() => kernel.dispatch.inFlight.size === 0);
+    expect(cursor?.answered).toBe(false);
   });
 
   it("late rejection: is no error event", async () => {

@@ -66,13 +66,9 @@ export function contextOf(request: RequestHeader, umask?: number): PathContext {
   return new RequestContext(request, umask);
 }
 
-/**
- * True when the request ran into its time-out and was answered while the handler still ran: the kernel has taken
- * neither references nor handles from it.
- */
+/** True when the request was answered while the handler still ran: the kernel took neither references nor handles. */
 export function isAnswered({ request }: RequestHeader): boolean {
-  const reason: unknown = request.abort?.signal.reason;
-  return reason instanceof Error && reason.name === "TimeoutError";
+  return request.answered;
 }
 
 /** Where an operation goes: `value` is the filesystem's handle, `path` "" when only that is left. */
