@@ -242,6 +242,20 @@ describe("mount: refuses the filesystem", () => {
     });
   });
 
+  it("that fails when its mount is gone already, and leaves what was mounted there before", async () => {
+    await inPlace(async ({ mountpoint }) => {
+      expect((await client("mount", "-t", "tmpfs", "below", mountpoint)).status).toBe(0);
+      try {
+        const filesystemOptions = { mountpoint };
+        const failed = await failedMount({ mountpoint, filesystem: "unmounted-init", options: { filesystemOptions } });
+        expect(failed.message).toContain("unmounted meanwhile: 0");
+        expect(mountsAt(mountpoint).map(({ source }) => source)).toEqual(["below"]);
+      } finally {
+        await client("umount", "-l", mountpoint);
+      }
+    });
+  });
+
   it("that is not parallel, with more than one worker", async () => {
     const failed = await failedMount({ options: { workers: 2, filesystemOptions: { parallel: false } } });
     expect(failed).toMatchObject({ code: "INVALID_OPTION", message: expect.stringContaining("workers"), stderr: "" });
