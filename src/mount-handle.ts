@@ -79,7 +79,11 @@ export class MountHandle implements Mount {
     if (session.signal?.aborted) abort();
     session.server.ended
       .then(() => session.signal?.removeEventListener("abort", abort))
-      .then(() => this.finish(session));
+      .then(() => this.finish(session))
+      .catch((error: Error) => {
+        this.report(error);
+        this.close("failed");
+      });
   }
 
   get lane(): LanePlan["lane"] {

@@ -30,10 +30,12 @@ export function planLane(options: ResolvedOptions, queues: number): LanePlan {
   if (options.lane === "io_uring" && !uring?.available) {
     throw new MountError("LANE_UNAVAILABLE", `lane io_uring: ${uring?.reason ?? "unknown"}`);
   }
-  const lane = options.lane === "dev" || !uring?.available ? "dev" : "io_uring";
-  const slower = lane === "dev" ? [ring, uring] : [ring];
-  const reason =
-    options.lane === "auto" ? slower.map((report) => `${report?.lane}: ${report?.reason}`).join("; ") : "as asked";
+  // Over io_uring a request cannot be answered before its handler has settled, so a time-out needs the device.
+  const timed = options.lane === "auto" && options.requestTimeoutMs > 0;
+  const lane = options.lane === "dev" || timed || !uring?.available ? "dev" : "io_uring";
+  const why = [`ring: ${ring?.reason}`];
+  if (lane === "dev") why.push(`io_uring: ${uring?.available ? "it has no time-outs" : uring?.reason}`);
+  const reason = options.lane === "auto" ? why.join("; ") : "as asked";
   return { lane, reason, places: placeWorkers(options.placement, queues, possibleCpus(), allowedCpus()) };
 }
 
