@@ -1,4 +1,5 @@
 // Passthrough: nodes, handles and descriptors. Every descriptor has an owner, and every error path gives back its own.
+import { spawnSync } from "node:child_process";
 import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -93,6 +94,37 @@ describe("nodes", () => {
     expect(client.copies[0]?.counters()).toMatchObject({ descriptorsShort: 3, handles: 0 });
     client.forget(a.nodeid);
     expect(client.lookup(1, "c").nodeid).toBe(a.nodeid);
+  });
+});
+
+// In a process of its own, whose limit of open files is low: without a descriptor Bun ends, or cannot unmount.
+const EXHAUST = `
+  import { readdirSync, writeFileSync } from "node:fs";
+  import { PassthroughClient } from ${JSON.stringify(new URL("passthrough-client.ts", import.meta.url).href)};
+  using client = new PassthroughClient();
+  for (let index = 0; index < 256; index++) writeFileSync(client.path("f" + index), "");
+  let refused = 0;
+  for (let index = 0; index < 256; index++) if (client.ask("LOOKUP", 1, {}, "f" + index + "\\0").error === "ENFILE") refused++;
+  const ask = (name, fields, tail) => client.ask(name, 1, fields, tail).error;
+  const made = [ask("MKDIR", { mode: 0o755 }, "dir\\0"), ask("SYMLINK", {}, "link\\0to\\0"), ask("MKNOD", { mode: 0o100644 }, "node\\0")];
+  const left = readdirSync(client.path("")).filter((name) => !name.startsWith("f"));
+  const open = readdirSync("/proc/self/fd").length;
+  console.log(JSON.stringify({ refused: refused > 0, made, left, spare: 256 - open >= 48 }));
+`;
+
+describe("descriptors run out", () => {
+  it("lookup: the daemon keeps some for itself, and what is refused with ENFILE leaves no name", () => {
+    const child = spawnSync("sh", ["-c", 'ulimit -n 256; exec "$0" -e "$1"', process.execPath, EXHAUST], {
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+    expect(child.stderr).toBe("");
+    expect(JSON.parse(child.stdout)).toEqual({
+      refused: true,
+      made: ["ENFILE", "ENFILE", "ENFILE"],
+      left: [],
+      spare: true,
+    });
   });
 });
 

@@ -8,7 +8,7 @@ import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { fillEntry } from "./attributes.ts";
 import { enterName } from "./nodes.ts";
-import { nodeFd, type State } from "./state.ts";
+import { nodeFd, roomForNode, type State } from "./state.ts";
 
 // The new name's entry is the reply.
 function made(state: State, request: Request, directory: number, result: number): number {
@@ -20,6 +20,8 @@ export function mknod(state: State, req: RequestView<"MKNOD">): number {
   const { request } = req;
   const directory = nodeFd(state, request.nodeid);
   if (directory < 0) return directory;
+  const room = roomForNode(state);
+  if (room < 0) return room;
   const mode = request.u32(request.opIn + FuseMknodIn.at.mode);
   const rdev = request.u32(request.opIn + FuseMknodIn.at.rdev);
   state.credentials.keepSetId();
@@ -34,6 +36,8 @@ export function mkdir(state: State, req: RequestView<"MKDIR">): number {
   const { request } = req;
   const directory = nodeFd(state, request.nodeid);
   if (directory < 0) return directory;
+  const room = roomForNode(state);
+  if (room < 0) return room;
   const mode = request.u32(request.opIn + FuseMkdirIn.at.mode);
   state.credentials.keepSetId();
   state.credentials.enter(request, request.u32(request.opIn + FuseMkdirIn.at.umask), false);
@@ -47,6 +51,8 @@ export function symlink(state: State, req: RequestView<"SYMLINK">): number {
   const { request } = req;
   const directory = nodeFd(state, request.nodeid);
   if (directory < 0) return directory;
+  const room = roomForNode(state);
+  if (room < 0) return room;
   state.credentials.enter(request, 0, false);
   const result = symlinkat(request.address(request.secondName), directory, request.address(request.payload));
   state.credentials.leave();

@@ -16,7 +16,7 @@ import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { KIND } from "./handle-table.ts";
 import { enterDescriptor } from "./nodes.ts";
-import { nodeFd, orShort, type State } from "./state.ts";
+import { nodeFd, orShort, roomForNode, type State } from "./state.ts";
 
 /** Flags that are about the name, or that WRITE brings itself (O_APPEND). */
 const NOT_OURS = O.CREAT | O.EXCL | O.NOFOLLOW | O.APPEND;
@@ -103,6 +103,8 @@ export function create(state: State, req: RequestView<"CREATE">): number {
   const { request } = req;
   const directory = nodeFd(state, request.nodeid);
   if (directory < 0) return directory;
+  const room = roomForNode(state);
+  if (room < 0) return room;
   const flags = request.u32(request.opIn + FuseCreateIn.at.flags);
   state.credentials.keepSetId();
   const mode = request.u32(request.opIn + FuseCreateIn.at.mode) & 0o7777;

@@ -14,6 +14,9 @@ const MAGIC = 0x72667073;
 /** Descriptors asked for, and the most that the tables are made for. */
 const WANTED = 2 ** 20;
 const MOST = 2 ** 22;
+/** Descriptors left to the daemon, which ends, or cannot unmount, without any: at most this many, and this share. */
+const RESERVE = 64;
+const RESERVE_SHARE = 1 / 4;
 const LOCK_OWNERS = 2 ** 14;
 
 /** What went on in a mount. */
@@ -34,11 +37,14 @@ export interface SharedTables {
   readonly handles: HandleTable;
   readonly devices: DeviceTable;
   readonly words: Int32Array;
+  /** Descriptors from this number on are the daemon's own. */
+  readonly descriptors: number;
 }
 
 /** Makes the memory of one mount, for as many descriptors as the process may open; raises that limit. */
 export function createSharedTables(maxNodes: number | undefined): SharedArrayBuffer {
-  const descriptors = Math.max(64, Math.min(MOST, raiseOpenFileLimit(WANTED)));
+  const limit = Math.max(64, Math.min(MOST, raiseOpenFileLimit(WANTED)));
+  const descriptors = limit - Math.min(RESERVE, Math.floor(limit * RESERVE_SHARE));
   const capacity = Math.min(maxNodes ?? descriptors, descriptors);
   const align = (bytes: number) => Math.ceil(bytes / 64) * 64;
   const nodes = HEADER_WORDS * 4;
@@ -64,6 +70,7 @@ export function openSharedTables(buffer: SharedArrayBuffer): SharedTables {
     handles: new HandleTable(buffer, handles, descriptors),
     devices: new DeviceTable(buffer, devices),
     words,
+    descriptors,
   };
 }
 

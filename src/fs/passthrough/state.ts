@@ -2,6 +2,7 @@
 // its own; and what every operation needs first: the descriptor of a node, and an answer when descriptors run out.
 
 import { ERRNO } from "../../../ffi/errno.ts";
+import { close, dup } from "../../../ffi/file.ts";
 import { ROOT_ID } from "../../abi/fuse-constants.ts";
 import type { Notifier } from "../filesystem.ts";
 import { Credentials } from "./credentials.ts";
@@ -59,14 +60,22 @@ export function nodeFd(state: State, nodeid: number): number {
 }
 
 /**
- * What to answer for a call that gives a descriptor: `result`, but where descriptors ran out -ENFILE, counted, and the
- * kernel is asked to give inodes back.
+ * What to answer for a call that gives a descriptor: `result`, but where only the daemon's own are left -ENFILE, counted,
+ * and the kernel is asked to give inodes back.
  */
 export function orShort(state: State, result: number): number {
-  if (result !== -ERRNO.EMFILE && result !== -ERRNO.ENFILE) return result;
+  const reserved = result >= state.tables.descriptors;
+  if (!reserved && result !== -ERRNO.EMFILE && result !== -ERRNO.ENFILE) return result;
+  if (reserved) close(result);
   countShort(state.tables);
   prune(state);
   return -ERRNO.ENFILE;
+}
+
+/** Whether a descriptor is to be had: 0 or -ENFILE. Asked before a name is made, which would stay if it got none. */
+export function roomForNode(state: State): number {
+  const spare = orShort(state, dup(state.procFd));
+  return spare < 0 ? spare : close(spare);
 }
 
 // With writeback, giving an inode back may write its data first, which this very thread would have to serve.
