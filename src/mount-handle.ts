@@ -215,7 +215,7 @@ export class MountHandle implements Mount {
 
   private async finish(session: Session): Promise<void> {
     const { device, via, opened, guardian, statistics } = session;
-    if (isMounted(device)) {
+    if (isMounted(device, this.mountpoint)) {
       // Aborted from outside: every request fails already; take the dead mount away as well.
       await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch(
         (error: Error) => this.report(error),

@@ -56,7 +56,7 @@ async function detachDirectly({ mountpoint }: Detachable, flags: number, call: U
 
 /** Unmounts. Errors: `MountError` UNMOUNT_BUSY, UNMOUNT_FAILED. Does nothing when it is not mounted any more. */
 export async function detach(mount: Detachable, options: UnmountOptions, call: UnmountCall): Promise<void> {
-  if (!isMounted(mount.device)) return;
+  if (!isMounted(mount.device, mount.mountpoint)) return;
   if (topMountAt(mount.mountpoint)?.device !== mount.device) {
     throw new MountError(
       "UNMOUNT_BUSY",
@@ -68,7 +68,7 @@ export async function detach(mount: Detachable, options: UnmountOptions, call: U
   if (force) abortConnection(mount.device);
   const flags = UMOUNT.NOFOLLOW | (lazy ? UMOUNT.DETACH : 0) | (force ? UMOUNT.FORCE : 0);
   const problem = mount.via === "mount" ? await detachDirectly(mount, flags, call) : await detachByHelper(mount, lazy);
-  if (problem === "" || !isMounted(mount.device)) return;
+  if (problem === "" || !isMounted(mount.device, mount.mountpoint)) return;
   if (/busy/i.test(problem)) {
     throw new MountError(
       "UNMOUNT_BUSY",

@@ -41,7 +41,10 @@ export function topMountAt(path: string): MountEntry | undefined {
   return readMountTable().findLast((entry) => entry.mountpoint === path);
 }
 
-/** Whether a filesystem is mounted anywhere. */
-export function isMounted(device: string): boolean {
-  return readMountTable().some((entry) => entry.device === device);
+/**
+ * Whether a filesystem is still mounted where it was. Both are asked: the kernel gives a device number away again as
+ * soon as its filesystem is gone.
+ */
+export function isMounted(device: string, mountpoint: string): boolean {
+  return readMountTable().some((entry) => entry.device === device && entry.mountpoint === mountpoint);
 }
