@@ -3,6 +3,7 @@
 // Shows: the passthrough filesystem that ships, mount options, events, statistics, a clean end on every signal.
 
 import { existsSync, openSync, realpathSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Mount, MountError, type MountOptions, mount, passthroughModule } from "rfuse";
 
@@ -52,6 +53,15 @@ function numberOption(name: string, text: string, low: number, high: number): nu
   throw new UsageError(`--${name} is ${JSON.stringify(text)}; it must be a number in ${low}..${high}`);
 }
 
+// A passthrough that finds its own mount below its source would ask itself, and wait for itself.
+function refuseNesting(source: string, mountpoint: string): void {
+  const target = existsSync(mountpoint) ? realpathSync(mountpoint) : resolve(mountpoint);
+  const holds = (outer: string, inner: string) => `${inner}/`.startsWith(outer === "/" ? outer : `${outer}/`);
+  if (holds(source, target) || holds(target, source)) {
+    throw new UsageError(`SOURCE ${source} and MOUNTPOINT ${target} may not be inside one another`);
+  }
+}
+
 function readArguments(words: string[]): Arguments | "help" {
   const { values, positionals } = parseArgs({ args: words, options: OPTIONS, allowPositionals: true });
   if (values.help) return "help";
@@ -62,6 +72,7 @@ function readArguments(words: string[]): Arguments | "help" {
   if (values.foreground && values.daemonize) throw new UsageError("--foreground and --daemonize exclude each other");
   if (!existsSync(source) || !statSync(source).isDirectory())
     throw new UsageError(`SOURCE ${JSON.stringify(source)} is not a directory`);
+  refuseNesting(realpathSync(source), mountpoint);
   const cacheMs = Math.round(numberOption("cache", values.cache ?? "1", 0, 86_400 * 365) * 1000);
   return {
     source: realpathSync(source),

@@ -30,6 +30,8 @@ export interface State {
   /** Where the next search for inodes to give back starts, and when (ms, monotonic) the last one was. */
   pruneFrom: number;
   prunedAt: number;
+  /** Highest descriptor that this worker was given. */
+  highestFd: number;
 }
 
 const PRUNE_AT_ONCE = 256;
@@ -50,6 +52,7 @@ export function createState(options: ResolvedOptions, tables: SharedTables): Sta
     notify: undefined,
     pruneFrom: 0,
     prunedAt: Number.NEGATIVE_INFINITY,
+    highestFd: 0,
   };
 }
 
@@ -65,6 +68,7 @@ export function nodeFd(state: State, nodeid: number): number {
  */
 export function orShort(state: State, result: number): number {
   const reserved = result >= state.tables.descriptors;
+  if (result > state.highestFd) state.highestFd = result;
   if (!reserved && result !== -ERRNO.EMFILE && result !== -ERRNO.ENFILE) return result;
   if (reserved) close(result);
   countShort(state.tables);
@@ -74,6 +78,7 @@ export function orShort(state: State, result: number): number {
 
 /** Whether a descriptor is to be had: 0 or -ENFILE. Asked before a name is made, which would stay if it got none. */
 export function roomForNode(state: State): number {
+  if (state.highestFd < state.tables.descriptors / 2) return 0; // the kernel gives the lowest free one: half are free
   const spare = orShort(state, dup(state.procFd));
   return spare < 0 ? spare : close(spare);
 }
