@@ -6,36 +6,9 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
 import { behaviour, type Features } from "./suite.ts";
+import { TMPFS } from "./tmpfs.ts";
 
 const isRoot = process.getuid?.() === 0;
-
-const TMPFS: Features = {
-  xattr: true,
-  xattrValueMax: 65_536,
-  acl: true,
-  locks: true,
-  fallocate: ["allocate", "keep-size", "punch-hole"],
-  holes: true,
-  sparse: true,
-  copyFileRange: true,
-  hardLinks: true,
-  symlinks: true,
-  tmpfile: true,
-  renameNoReplace: true,
-  renameExchange: true,
-  renameWhiteout: true,
-  mknodDevices: isRoot ? true : "EPERM",
-  mknodPipes: true,
-  birthTime: true,
-  directoryNlink: true,
-  accessTime: true,
-  timeRange: [-(2n ** 33n), 2n ** 33n],
-  sharedMmap: true,
-  execute: true,
-  fileSizeMax: 2n ** 63n - 1n,
-  directoryOffsets: true,
-  capacity: undefined,
-};
 
 /** Has little: no attributes, no fallocate, no whiteouts, no room that counts. */
 const RAMFS: Features = {

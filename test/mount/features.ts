@@ -4,8 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import type { Features } from "../behaviour/suite.ts";
-
-const isRoot = process.getuid?.() === 0;
+import { TMPFS } from "../behaviour/tmpfs.ts";
 
 /** A directory on tmpfs to pass through; removed after the tests of the block that made it. */
 export function makeSource(): string {
@@ -17,32 +16,9 @@ export function makeSource(): string {
 
 /** A passthrough of tmpfs. */
 export const PASSTHROUGH: Features = {
-  xattr: true,
-  xattrValueMax: 65_536,
-  acl: true,
-  locks: true,
-  fallocate: ["allocate", "keep-size", "punch-hole"],
-  holes: true,
-  sparse: true,
-  copyFileRange: true,
-  hardLinks: true,
-  symlinks: true,
-  tmpfile: true,
-  renameNoReplace: true,
-  renameExchange: true,
-  renameWhiteout: true,
-  mknodDevices: isRoot ? true : "EPERM",
-  mknodPipes: true,
-  birthTime: true,
-  directoryNlink: true,
-  accessTime: true,
-  timeRange: [-(2n ** 33n), 2n ** 33n],
-  sharedMmap: true,
-  execute: true,
+  ...TMPFS,
   fileSizeMax: 2n ** 53n - 1n,
   fileSizeBeyond: "EOVERFLOW",
-  directoryOffsets: true,
-  capacity: undefined,
 };
 
 const { fileSizeBeyond: _, ...common } = PASSTHROUGH;
