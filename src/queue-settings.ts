@@ -27,9 +27,8 @@ export function planLane(options: ResolvedOptions, queues: number): LanePlan {
   const reports = probe();
   const uring = reports.find((report) => report.lane === "io_uring");
   const ring = reports.find((report) => report.lane === "ring");
-  if (options.lane === "io_uring" && !uring?.available) {
-    throw new MountError("LANE_UNAVAILABLE", `lane io_uring: ${uring?.reason ?? "unknown"}`);
-  }
+  const asked = options.lane === "dev" ? undefined : reports.find((report) => report.lane === options.lane);
+  if (asked?.available === false) throw new MountError("LANE_UNAVAILABLE", `lane ${asked.lane}: ${asked.reason}`);
   // Over io_uring a request cannot be answered before its handler has settled, so a time-out needs the device.
   const timed = options.lane === "auto" && options.requestTimeoutMs > 0;
   const lane = options.lane === "dev" || timed || !uring?.available ? "dev" : "io_uring";
@@ -68,6 +67,7 @@ export function queueSettings(
     slowMs: options.slowMs,
     trace: options.debug !== false,
     depth: options.queueDepth,
+    spinUs: options.spinUs,
     lane: connection.flags.includes("OVER_IO_URING") ? ("io_uring" as const) : ("dev" as const),
   };
   return places.map(({ cpus, pin }, index) => {

@@ -5,7 +5,7 @@ import type { InitWishes } from "../fs/connection.ts";
 import { MountError } from "./errors.ts";
 
 /** Lanes that can be asked for by name. */
-export type LaneChoice = "auto" | "io_uring" | "dev";
+export type LaneChoice = "auto" | "ring" | "io_uring" | "dev";
 
 /** Options of `mount`. An option of 0 means 0. */
 export interface MountOptions {
@@ -33,8 +33,16 @@ export interface MountOptions {
   readonly lane?: LaneChoice;
   /** Worker threads, module form only, 1..256. Default 1. */
   readonly workers?: number;
-  /** Where workers run: each pinned to a core of its own ("per-core", module form), or anywhere ("none"). Default "none". */
-  readonly placement?: "per-core" | "none";
+  /**
+   * Where workers run: each pinned to a core and serving that core's callers ("per-core", module form), on cores of
+   * their own that serve all the others ("dedicated", module form), or anywhere ("none"). Default "none".
+   */
+  readonly placement?: "per-core" | "dedicated" | "none";
+  /**
+   * Microseconds that a worker looks for the next request before it sleeps, 0..1000000; 0: never. Default "auto": as
+   * long as that pays, judged by the gaps between requests.
+   */
+  readonly spinUs?: "auto" | number;
   /** Lane io_uring: requests in flight per CPU, 1..256. Default 8. */
   readonly queueDepth?: number;
   /** Milliseconds until a promise's request is answered ETIMEDOUT (io_uring: once it settled); 0 (default): never. */
@@ -73,6 +81,7 @@ const DEFAULTS: ResolvedOptions = {
   lane: "auto",
   workers: 1,
   placement: "none",
+  spinUs: "auto",
   queueDepth: 8,
   requestTimeoutMs: 0,
   slowMs: 1000,
@@ -81,6 +90,9 @@ const DEFAULTS: ResolvedOptions = {
   debug: false,
   wishes: {},
 };
+
+/** A worker that looks for longer than a second takes its core from everybody else for good. */
+const SPIN_US_MAX = 1_000_000;
 
 type Check = (key: string, value: unknown) => void;
 
@@ -130,9 +142,13 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   noExec: boolean,
   allowNonEmpty: boolean,
   via: oneOf("auto", "mount", "fusermount"),
-  lane: oneOf("auto", "io_uring", "dev"),
+  lane: oneOf("auto", "ring", "io_uring", "dev"),
   workers: integer(1, 256),
-  placement: oneOf("per-core", "none"),
+  placement: oneOf("per-core", "dedicated", "none"),
+  spinUs: (key, value) => {
+    const fine = value === "auto" || (typeof value === "number" && value >= 0 && value <= SPIN_US_MAX);
+    if (!fine) refuse(key, value, `"auto" or a number in 0..${SPIN_US_MAX}`);
+  },
   queueDepth: integer(1, 256),
   requestTimeoutMs: integer(0, 2 ** 31 - 1),
   slowMs: integer(0, 2 ** 31 - 1),

@@ -32,6 +32,8 @@ export interface QueueSettings {
   /** io_uring: CPUs whose queues this worker serves, and requests in flight for each. */
   readonly cpus: readonly number[];
   readonly depth: number;
+  /** Microseconds to look for the next request before sleeping; 0: never. */
+  readonly spinUs: "auto" | number;
   /** CPU that the worker's thread is pinned to, -1: none. */
   readonly pin: number;
 }

@@ -3,7 +3,7 @@
 // only where it may run.
 
 /** How workers are placed on CPUs. */
-export type Placement = "per-core" | "none";
+export type Placement = "per-core" | "dedicated" | "none";
 
 /** One worker: the CPUs whose queues it serves, and the CPU that it is pinned to (-1: none). */
 export interface WorkerPlace {
@@ -12,7 +12,7 @@ export interface WorkerPlace {
 }
 
 /**
- * Places `workers` workers. Per core: worker i runs on the i-th allowed CPU and serves that CPU's queue; queues of
+ * Places `workers` workers. Per core, and for now dedicated: worker i runs on the i-th allowed CPU and serves that CPU's queue; queues of
  * CPUs without a worker are dealt out in turn. None: queues are dealt out in turn and no worker is pinned.
  */
 export function placeWorkers(
@@ -22,7 +22,7 @@ export function placeWorkers(
   allowed: readonly number[],
 ): WorkerPlace[] {
   const pins = Array.from({ length: workers }, (_, index) =>
-    placement === "per-core" ? (allowed[index % allowed.length] as number) : -1,
+    placement === "none" ? -1 : (allowed[index % allowed.length] as number),
   );
   const cpus: number[][] = pins.map(() => []);
   let turn = 0;

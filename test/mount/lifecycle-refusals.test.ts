@@ -157,7 +157,9 @@ describe("mount: refuses the option", () => {
       "guardian",
     ].map((key) => [key, "yes"] as const),
     ["via", "magic"],
-    ["lane", "fast"],
+    ...["fast", "RING", true].map((value) => ["lane", value] as const),
+    ...["per-cpu", "", 1].map((value) => ["placement", value] as const),
+    ...[-1, 1_000_001, "none", "10", null, true].map((value) => ["spinUs", value] as const),
     ...[0, 257, 1.5, "2"].map((value) => ["workers", value] as const),
     ...[-1, 2 ** 31, 0.5, null].map((value) => ["requestTimeoutMs", value] as const),
     ...[-1, "1"].map((value) => ["slowMs", value] as const),
@@ -266,6 +268,14 @@ describe("mount: refuses the filesystem", () => {
   it("whose module never loads, when the signal aborts", async () => {
     const failed = await failedMount({ filesystem: fixture("broken-endless"), abortAfterMs: 300 });
     expect(failed.code).toMatch(/ABORT|20/);
+  });
+});
+
+describe("mount: a lane asked for by name", () => {
+  it.skipIf(existsSync("/dev/rfuse"))("is LANE_UNAVAILABLE with its reason when it is not there", async () => {
+    const failed = await failedMount({ options: { lane: "ring" } });
+    expect(failed).toMatchObject({ code: "LANE_UNAVAILABLE", message: expect.stringContaining("lane ring: ") });
+    expect(failed.message.length).toBeGreaterThan("lane ring: ".length);
   });
 });
 
