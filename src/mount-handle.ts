@@ -1,12 +1,12 @@
-// Owns: the object that `mount` gives out: events, statistics, notifications, and the end of the session. There is one
-// end, `finish`, whatever caused it; it runs once, when every queue has ended.
+// Owns: the object that `mount` gives out: its state, statistics, and the end of the session. There is one end, `finish`,
+// whatever caused it; it runs once, when every queue has ended.
 
-import { EventEmitter } from "node:events";
 import { close } from "../ffi/file.ts";
-import { errnoName } from "./codec/fuse-error.ts";
 import type { Connection } from "./fs/connection.ts";
 import type { Notifier } from "./fs/filesystem.ts";
+import { MountEmitter } from "./mount-events.ts";
 import type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
+import { MountNotifications } from "./mount-notifications.ts";
 import type { Attached } from "./mounting/attach.ts";
 import { detach, type UnmountOptions } from "./mounting/detach.ts";
 import { MountError } from "./mounting/errors.ts";
@@ -14,8 +14,6 @@ import type { Guardian } from "./mounting/guardian.ts";
 import { isMounted } from "./mounting/mount-table.ts";
 import type { MountOptions } from "./mounting/options.ts";
 import type { LanePlan } from "./queue-settings.ts";
-import type { RequestFault } from "./server/dispatch.ts";
-import { createNotifier, type SessionNotifier } from "./server/notify.ts";
 import { type Statistics, sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
@@ -39,14 +37,12 @@ export class MountHandle implements Mount {
   readonly mountpoint: string;
   readonly closed: Promise<CloseReason>;
   readonly serverEvents: ServerEvents;
-  private readonly emitter = new EventEmitter<MountEvents>();
-  private readonly retrievals = new Map<bigint, PromiseWithResolvers<Uint8Array>>();
+  private readonly events = new MountEmitter();
+  private readonly notifications = new MountNotifications();
   private readonly close: (reason: CloseReason) => void;
   private session: Session | undefined;
-  private notifier: SessionNotifier | undefined;
   private lastStatistics: Statistics | undefined;
   private crash: Error | undefined;
-  private nextRetrieval = 1n;
 
   constructor(mountpoint: string, debug: MountOptions["debug"]) {
     this.mountpoint = mountpoint;
@@ -55,9 +51,9 @@ export class MountHandle implements Mount {
     this.close = resolve;
     const print = typeof debug === "function" ? debug : (line: string) => void process.stderr.write(`${line}\n`);
     this.serverEvents = {
-      error: (fault) => this.report(fault),
-      slow: (request) => this.emit("slow", request),
-      retrieved: (unique, _, data) => this.retrievals.get(unique)?.resolve(data),
+      error: (fault) => this.events.report(fault),
+      slow: (request) => this.events.emit("slow", request),
+      retrieved: (unique, _, data) => this.notifications.retrieved(unique, data),
       trace: print,
       crashed: (index, error) => this.crashed(index, error),
     };
@@ -66,22 +62,22 @@ export class MountHandle implements Mount {
   /** The session is mounted and agreed; the server starts next. */
   attach(session: Session): void {
     this.session = session;
-    this.notifier = createNotifier(session.fd);
+    this.notifications.start(session.fd);
   }
 
   /** Every queue serves. */
   serving(): void {
     const session = this.current();
     // A task and not a microtask, which would come before the caller's `await` of `mount` returns, so that it can listen.
-    setImmediate(() => this.emit("init", session.connection));
-    const abort = () => void this.unmount({ lazy: true }).catch((error: Error) => this.report(error));
+    setImmediate(() => this.events.emit("init", session.connection));
+    const abort = () => void this.unmount({ lazy: true }).catch((error: Error) => this.events.report(error));
     session.signal?.addEventListener("abort", abort, { once: true });
     if (session.signal?.aborted) abort();
     session.server.ended
       .then(() => session.signal?.removeEventListener("abort", abort))
       .then(() => this.finish(session))
       .catch((error: Error) => {
-        this.report(error);
+        this.events.report(error);
         this.close("failed");
       });
   }
@@ -99,7 +95,7 @@ export class MountHandle implements Mount {
   }
 
   get notify(): Notifier {
-    return this.notifications();
+    return this.notifications.raw;
   }
 
   stats(): Statistics {
@@ -123,42 +119,33 @@ export class MountHandle implements Mount {
   }
 
   invalidateInode(nodeid: number, offset?: number, length?: number): void {
-    this.check("INVAL_INODE", this.notifications().invalidateInode(nodeid, offset, length));
+    this.notifications.invalidateInode(nodeid, offset, length);
   }
 
   invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): void {
-    this.check("INVAL_ENTRY", this.notifications().invalidateEntry(parent, name, options));
+    this.notifications.invalidateEntry(parent, name, options);
   }
 
   store(nodeid: number, offset: number, data: Uint8Array): void {
-    this.check("STORE", this.notifications().store(nodeid, offset, data));
+    this.notifications.store(nodeid, offset, data);
   }
 
-  async retrieve(nodeid: number, offset: number, size: number): Promise<Uint8Array> {
-    const unique = this.nextRetrieval++;
-    const waiter = Promise.withResolvers<Uint8Array>();
-    this.retrievals.set(unique, waiter);
-    try {
-      const result = this.notifications().retrieve(unique, nodeid, offset, size);
-      if (result < 0) throw new MountError("NOTIFICATION_FAILED", `RETRIEVE of nodeid ${nodeid}: ${errnoName(result)}`);
-      return await waiter.promise;
-    } finally {
-      this.retrievals.delete(unique);
-    }
+  retrieve(nodeid: number, offset: number, size: number): Promise<Uint8Array> {
+    return this.notifications.retrieve(nodeid, offset, size);
   }
 
   on<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this {
-    this.emitter.on(event, listener as never);
+    this.events.add("on", event, listener);
     return this;
   }
 
   once<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this {
-    this.emitter.once(event, listener as never);
+    this.events.add("once", event, listener);
     return this;
   }
 
   off<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this {
-    this.emitter.off(event, listener as never);
+    this.events.remove(event, listener);
     return this;
   }
 
@@ -167,49 +154,15 @@ export class MountHandle implements Mount {
     return this.session;
   }
 
-  private notifications(): SessionNotifier {
-    if (this.notifier === undefined || this.lastStatistics !== undefined) {
-      throw new MountError("NOTIFICATION_FAILED", "the mount has ended");
-    }
-    return this.notifier;
-  }
-
-  // What a listener throws is the process's to handle; it must not take a reply, or the end of the session, with it.
-  private emit<Name extends keyof MountEvents>(event: Name, ...args: MountEvents[Name]): void {
-    try {
-      this.emitter.emit(event, ...(args as never));
-    } catch (thrown) {
-      process.nextTick(() => {
-        throw thrown;
-      });
-    }
-  }
-
-  // ENOENT: the kernel does not hold what should be dropped.
-  private check(what: string, result: number): void {
-    if (result >= 0 || errnoName(result) === "ENOENT") return;
-    throw new MountError("NOTIFICATION_FAILED", `${what}: ${errnoName(result)}`);
-  }
-
-  private report(fault: RequestFault | Error): void {
-    if (this.emitter.listenerCount("error") > 0) {
-      this.emit("error", fault);
-      return;
-    }
-    const [what, error] =
-      fault instanceof Error ? ["", fault] : [`${fault.opcode} nodeid ${fault.nodeid}: `, fault.error];
-    process.stderr.write(`rfuse: ${what}${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  }
-
   // A queue that cannot serve would leave its callers waiting: the session is aborted and unmounted.
   private crashed(index: number, error: Error): void {
     this.crash ??= error;
-    this.report(new Error(`worker ${index} failed: ${error.message}`, { cause: error }));
+    this.events.report(new Error(`worker ${index} failed: ${error.message}`, { cause: error }));
     const { session } = this;
     if (session === undefined) return;
     const { device, via } = session;
     detach({ mountpoint: this.mountpoint, device, via }, { force: true }, unmountOnThread).catch((thrown: Error) =>
-      this.report(thrown),
+      this.events.report(thrown),
     );
   }
 
@@ -218,16 +171,15 @@ export class MountHandle implements Mount {
     if (isMounted(device, this.mountpoint)) {
       // Aborted from outside: every request fails already; take the dead mount away as well.
       await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch(
-        (error: Error) => this.report(error),
+        (error: Error) => this.events.report(error),
       );
     }
     this.lastStatistics = sumStatistics(statistics);
-    for (const waiter of this.retrievals.values())
-      waiter.reject(new MountError("NOTIFICATION_FAILED", "the mount has ended"));
+    this.notifications.end();
     for (const fd of opened) close(fd);
     guardian?.dismiss();
     const reason = this.crash === undefined ? "unmounted" : "failed";
-    this.emit("unmount", reason);
+    this.events.emit("unmount", reason);
     this.close(reason);
   }
 }
