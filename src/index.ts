@@ -1,9 +1,10 @@
 // Owns: the public face of the package; everything that users may rely on is named here and nothing else.
 
+export { FOPEN } from "./abi/fuse-constants.ts";
 export { ERRNO, type ErrnoName, errno, FuseError } from "./codec/fuse-error.ts";
 export type { RequestHeader, RequestView } from "./codec/request-view.ts";
 export type { Connection, InitWishes } from "./fs/connection.ts";
-export type { Filesystem, Notifier, Result, SessionContext } from "./fs/filesystem.ts";
+export type { Backing, Filesystem, Notifier, Result, SessionContext } from "./fs/filesystem.ts";
 export { MemoryFilesystem } from "./fs/memory/memory-filesystem.ts";
 export type { MemoryOptions } from "./fs/memory/options.ts";
 export { memoryModule, passthroughModule } from "./fs/modules.ts";

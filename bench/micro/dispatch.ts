@@ -41,6 +41,7 @@ export function dispatchTasks(): MicroTask[] {
         maxReadahead: 0,
         maxBackground: 64,
         timeGranularityNs: 1,
+        maxStackDepth: 0,
       },
       transport: fakeTransport(request),
       statistics: statisticsRow(createStatistics(1), 0),

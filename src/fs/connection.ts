@@ -16,6 +16,12 @@ export interface InitWishes {
   readonly readdirplus?: "auto" | "always" | "never";
   /** Writes gather in the page cache. Default false. */
   readonly writebackCache?: boolean;
+  /**
+   * FUSE passthrough (Linux 6.9 and later): 1 lets files of plain filesystems be backing files, 2 also those of a
+   * filesystem stacked on another, such as overlayfs. The mount counts as stacked that deep itself: on 2 no overlay can be
+   * made of it. 0 (default): none. The kernel has no passthrough together with `writebackCache`, which comes first.
+   */
+  readonly maxStackDepth?: 0 | 1 | 2;
   /** The kernel checks POSIX ACLs held in system.posix_acl_* attributes. Default false. */
   readonly posixAcl?: boolean;
   /** The filesystem clears set-id bits itself on write, truncate and chown. Default false: the kernel does. */
@@ -58,4 +64,6 @@ export interface Connection {
   readonly maxReadahead: number;
   readonly maxBackground: number;
   readonly timeGranularityNs: number;
+  /** Of FUSE passthrough; 0 when there is none. */
+  readonly maxStackDepth: number;
 }

@@ -14,6 +14,7 @@ export type Result = number | void | Promise<number | void>;
 export interface SessionContext {
   readonly connection: Connection;
   readonly notify: Notifier;
+  readonly backing: Backing;
   /** Which of how many copies of this filesystem this is; the copies serve one mount from threads of their own. */
   readonly worker: { readonly index: number; readonly count: number };
 }
@@ -40,6 +41,23 @@ export interface Notifier {
   resend(): number;
   /** Wakes whoever polls a file; `kh` is from the POLL request. */
   pollWakeup(kh: bigint): number;
+}
+
+/**
+ * FUSE passthrough: files of the daemon that the kernel reads and writes by itself. An open is served by one when its
+ * reply has `open.backing_id` and FOPEN.PASSTHROUGH in `open.open_flags`. Ids belong to the mount, not to a worker.
+ * While any open of an inode is passed through, all of them must be, with the same id: the kernel answers EIO otherwise.
+ */
+export interface Backing {
+  /**
+   * Registers the regular file that descriptor `fd` leads to; `fd` may be closed afterwards. The kernel later opens the
+   * file anew for each open, with that open's flags and the rights that this thread has now. Result: an id > 0, or -EPERM
+   * (no CAP_SYS_ADMIN in the first user namespace), -EOPNOTSUPP (INIT did not agree on PASSTHROUGH), -ELOOP (the file is
+   * on a filesystem stacked `maxStackDepth` deep), -EBADF (O_PATH, before Linux 6.16) and others. Hot.
+   */
+  open(fd: number): number;
+  /** Gives an id back; files open by it stay open. Result 0 or -errno. Hot. */
+  close(id: number): number;
 }
 
 /** An inode-level filesystem. Methods bear the kernel's words for the operations. */
@@ -83,7 +101,7 @@ export interface Filesystem {
   rename2?(req: RequestView<"RENAME2">): Result;
   /** Gives inode `req.oldnodeid` the name `req.name` in `req.nodeid`: fill `req.entry`. */
   link?(req: RequestView<"LINK">): Result;
-  /** Fill `req.open`: `fh`, `open_flags` (FOPEN). */
+  /** Fill `req.open`: `fh`, `open_flags` (FOPEN), and `backing_id` with FOPEN.PASSTHROUGH. */
   open?(req: RequestView<"OPEN">): Result;
   /** Fill `req.buffer` from file offset `req.offset`; return bytes, at most `req.size`; less means end of file. */
   read?(req: RequestView<"READ">): Result;

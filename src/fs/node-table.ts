@@ -103,8 +103,11 @@ export class NodeTable {
     return true;
   }
 
-  /** Drops `count` references. Result: the descriptor to close when those were the last, told exactly once; else -1. */
-  drop(id: number, count: number): number {
+  /**
+   * Drops `count` references. Result: the descriptor to close when those were the last, told exactly once; else -1.
+   * `dying` is called with an id that is dead and not yet anybody else's.
+   */
+  drop(id: number, count: number, dying?: (id: number) => void): number {
     const { words } = this;
     const bucket = this.lockBucketOf(id);
     if (bucket < 0) {
@@ -117,7 +120,9 @@ export class NodeTable {
     this.setCount(id, left);
     const fd = left > 0 ? -1 : this.remove(id, bucket);
     unlock(words, bucket);
-    if (fd >= 0) this.giveBack(id);
+    if (fd < 0) return fd;
+    dying?.(id);
+    this.giveBack(id);
     return fd;
   }
 

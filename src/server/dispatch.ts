@@ -4,7 +4,9 @@
 // request notices.
 
 import { ERRNO } from "../../ffi/errno.ts";
+import { FOPEN } from "../abi/fuse-constants.ts";
 import { OPCODE_BY_CODE, OPCODES, type Opcode, type OpcodeName } from "../abi/fuse-opcodes.ts";
+import { FuseEntryOut, FuseOpenOut } from "../abi/fuse-structs.ts";
 import { errnoOf, MAX_ERRNO } from "../codec/fuse-error.ts";
 import type { Request } from "../codec/request.ts";
 import { createRequestView, type RequestHeader } from "../codec/request-view.ts";
@@ -170,6 +172,16 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const code = request.opcode;
     if (code === OPCODES.READ.code) count(statistics, COUNT.bytesRead, length);
     else if (code === OPCODES.WRITE.code) count(statistics, COUNT.bytesWritten, request.u32(request.opOut));
+    else if (code === OPCODES.OPEN.code) countOpen(request, request.opOut);
+    else if (code === OPCODES.CREATE.code || code === OPCODES.TMPFILE.code) {
+      countOpen(request, request.opOut + FuseEntryOut.size);
+    }
+  }
+
+  // hot
+  function countOpen(request: Request, offset: number): void {
+    const passed = (request.u32(offset + FuseOpenOut.at.open_flags) & FOPEN.PASSTHROUGH) !== 0;
+    count(statistics, passed ? COUNT.passthroughOpens : COUNT.ordinaryOpens, 1);
   }
 
   function fail(request: Request, thrown: unknown): void {

@@ -81,6 +81,7 @@ const RULES: readonly Rule[] = [
   ["HANDLE_KILLPRIV_V2", (wishes) => wishes.handleKillpriv ?? false],
   ["POSIX_ACL", (wishes) => wishes.posixAcl ?? false],
   ["CACHE_SYMLINKS", (wishes) => wishes.cacheSymlinks ?? false],
+  ["PASSTHROUGH", ({ maxStackDepth = 0, writebackCache = false }) => maxStackDepth > 0 && !writebackCache],
   ["SETXATTR_EXT", (wishes) => wishes.setxattrExt ?? true],
 ];
 
@@ -89,6 +90,7 @@ const WHOLE_RANGES = {
   maxReadahead: [0, 2 ** 32 - 1],
   maxBackground: [1, 65_535],
   timeGranularityNs: [1, 1_000_000_000],
+  maxStackDepth: [0, 2],
 } as const;
 
 function checkWishes(wishes: InitWishes): void {
@@ -140,6 +142,7 @@ export function negotiate(offer: KernelOffer, wishes: InitWishes, facts: InitFac
     maxReadahead: Math.min(wishes.maxReadahead ?? offer.maxReadahead, offer.maxReadahead),
     maxBackground: wishes.maxBackground ?? 64,
     timeGranularityNs: wishes.timeGranularityNs ?? 1,
+    maxStackDepth: flags.includes("PASSTHROUGH") ? (wishes.maxStackDepth ?? 0) : 0,
   };
   return { kind: "agreed", connection };
 }
@@ -170,6 +173,7 @@ export function encodeInitReply(unique: bigint, negotiation: Negotiation): Uint8
   put32("max_write", connection.maxWrite);
   put32("time_gran", connection.timeGranularityNs);
   put16("max_pages", connection.maxPages);
+  put32("max_stack_depth", connection.maxStackDepth);
   return bytes;
 }
 

@@ -8,6 +8,7 @@ import type { Filesystem, SessionContext } from "../fs/filesystem.ts";
 import { openDevTransport } from "../transport/dev.ts";
 import { openUringTransport } from "../transport/io-uring.ts";
 import type { Transport } from "../transport/transport.ts";
+import { createBacking } from "./backing.ts";
 import type { Board } from "./board.ts";
 import type { DispatchEvents } from "./dispatch.ts";
 import type { StartDoorbell } from "./doorbell.ts";
@@ -70,7 +71,9 @@ export async function openQueue(
   const { fd, index, count, connection, trace, pin } = settings;
   if (pin >= 0) pinToCpu(pin);
   const transport = openTransport(settings, events);
-  const context: SessionContext = { connection, notify: createNotifier(fd), worker: { index, count } };
+  const statistics = statisticsRow(settings.statistics, index);
+  const backing = createBacking(fd, connection, statistics);
+  const context: SessionContext = { connection, notify: createNotifier(fd), backing, worker: { index, count } };
   await filesystem.init?.(context);
   return createQueue({
     filesystem,
@@ -80,7 +83,7 @@ export async function openQueue(
     startDoorbell,
     events,
     board: new Int32Array(settings.board) as Board,
-    statistics: statisticsRow(settings.statistics, index),
+    statistics,
     timeoutMs: settings.timeoutMs,
     slowMs: settings.slowMs,
     tracer: trace

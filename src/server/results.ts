@@ -3,8 +3,9 @@
 // A result that breaks the rules throws `ResultError`; dispatch answers EIO and raises an `error` event.
 
 import { ERRNO } from "../../ffi/errno.ts";
+import { FOPEN } from "../abi/fuse-constants.ts";
 import type { OPCODES, Opcode } from "../abi/fuse-opcodes.ts";
-import { FuseEntryOut, FuseStatfsOut } from "../abi/fuse-structs.ts";
+import { FuseEntryOut, FuseOpenOut, FuseStatfsOut } from "../abi/fuse-structs.ts";
 import type { Request } from "../codec/request.ts";
 
 /** A handler's result that no reply can carry; the message names the value and the limit. */
@@ -84,6 +85,31 @@ function entry(request: Request, _: number, rule: ResultRule): number {
   return rule.fixed;
 }
 
+/** Flags that the kernel takes together with PASSTHROUGH (fs/fuse/iomode.c); any other makes the open EIO. */
+const BESIDE_PASSTHROUGH = FOPEN.PASSTHROUGH | FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES | FOPEN.NOFLUSH;
+
+// hot
+function checkOpen(request: Request, offset: number): void {
+  const flags = request.u32(offset + FuseOpenOut.at.open_flags);
+  if ((flags & FOPEN.PASSTHROUGH) === 0) return;
+  const id = request.words[(offset + FuseOpenOut.at.backing_id) >> 2] as number;
+  if (id <= 0) throw new ResultError(`handler set PASSTHROUGH with open.backing_id ${id}, not above 0`);
+  const others = flags & ~BESIDE_PASSTHROUGH;
+  if (others !== 0) throw new ResultError(`handler set open_flags 0x${others.toString(16)} beside PASSTHROUGH`);
+}
+
+// hot
+function opened(request: Request, _: number, rule: ResultRule): number {
+  checkOpen(request, request.opOut);
+  return rule.fixed;
+}
+
+// hot
+function created(request: Request, result: number, rule: ResultRule): number {
+  checkOpen(request, request.opOut + FuseEntryOut.size);
+  return entry(request, result, rule);
+}
+
 function ioctl(request: Request, result: number, rule: ResultRule): number {
   const limit = Math.min(request.u32(request.opIn + rule.limitAt), request.dataCapacity - rule.fixed);
   return result > limit ? exceeds("bytes", result, limit) : rule.fixed + result;
@@ -100,8 +126,9 @@ const MEANINGS: { readonly [Name in keyof typeof OPCODES]?: readonly [ResultRule
   MKNOD: [entry],
   MKDIR: [entry],
   LINK: [entry],
-  CREATE: [entry],
-  TMPFILE: [entry],
+  CREATE: [created],
+  TMPFILE: [created],
+  OPEN: [opened],
   READLINK: [bytes],
   READ: [bytes, "size"],
   READDIR: [bytes, "size"],

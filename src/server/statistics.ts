@@ -1,6 +1,7 @@
 // Owns: counters of one queue in shared memory, and their sum over queues. Each row is written by its queue's thread
 // alone and read by the main thread without locks: a reader may see a request counted before its reply.
 
+import { errnoName } from "../../ffi/errno.ts";
 import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
 
 const BUCKETS = 40;
@@ -18,6 +19,9 @@ const COUNTERS = [
   "malformed",
   "refusedReplies",
   "forgets",
+  "passthroughOpens",
+  "ordinaryOpens",
+  "backingRefusals",
 ] as const;
 
 export type Counter = (typeof COUNTERS)[number];
@@ -27,7 +31,10 @@ export const COUNT = Object.freeze(Object.fromEntries(COUNTERS.map((name, index)
   Record<Counter, number>
 >;
 
-const LATENCY = COUNTERS.length;
+/** The last refusal of a backing file in a queue: errno, and its time in nanoseconds. */
+const REFUSAL = COUNTERS.length;
+const REFUSED_AT = REFUSAL + 1;
+const LATENCY = REFUSED_AT + 1;
 const BY_OPCODE = LATENCY + BUCKETS;
 const ROW = BY_OPCODE + OPCODES;
 
@@ -59,12 +66,21 @@ export function countLatency(row: StatisticsRow, ns: number): void {
   row[LATENCY + bucket] = (row[LATENCY + bucket] as number) + 1;
 }
 
+/** Counts a file that the kernel would not take for passthrough. */
+export function countRefusal(row: StatisticsRow, errno: number): void {
+  count(row, COUNT.backingRefusals, 1);
+  row[REFUSAL] = errno;
+  row[REFUSED_AT] = Bun.nanoseconds();
+}
+
 /** Sums since the mount, over all its queues. */
 export type Statistics = { readonly [Name in Counter]: number } & {
   /** Requests by wire name, only those that came. */
   readonly byOpcode: Readonly<Record<string, number>>;
   /** From arrival to reply in microseconds; upper bounds of power-of-two buckets; 0 before the first reply. */
   readonly latencyUs: { readonly p50: number; readonly p99: number; readonly mean: number };
+  /** Name of the errno with which a file was last refused for FUSE passthrough, "" when none was. */
+  readonly lastBackingRefusal: string;
 };
 
 function percentile(buckets: readonly number[], total: number, share: number): number {
@@ -86,11 +102,20 @@ function latency(buckets: readonly number[]): Statistics["latencyUs"] {
   };
 }
 
+function lastRefusal(rows: readonly StatisticsRow[]): string {
+  let [errno, at] = [0, 0];
+  for (const row of rows) {
+    if ((row[REFUSED_AT] as number) > at) [errno, at] = [row[REFUSAL] as number, row[REFUSED_AT] as number];
+  }
+  return errno === 0 ? "" : errnoName(-errno);
+}
+
 /** Adds up the rows of all queues. */
 export function sumStatistics(buffer: SharedArrayBuffer): Statistics {
   const sums = new Float64Array(ROW);
-  for (let queue = 0; queue < buffer.byteLength / 8 / ROW; queue++) {
-    for (const [index, value] of statisticsRow(buffer, queue).entries()) sums[index] = (sums[index] ?? 0) + value;
+  const rows = Array.from({ length: buffer.byteLength / 8 / ROW }, (_, queue) => statisticsRow(buffer, queue));
+  for (const row of rows) {
+    for (const [index, value] of row.entries()) sums[index] = (sums[index] ?? 0) + value;
   }
   const byOpcode: Record<string, number> = {};
   for (let code = 0; code < OPCODES; code++) {
@@ -101,5 +126,6 @@ export function sumStatistics(buffer: SharedArrayBuffer): Statistics {
     Counter,
     number
   >;
-  return { ...counters, byOpcode, latencyUs: latency(Array.from(sums.subarray(LATENCY, BY_OPCODE))) };
+  const latencyUs = latency(Array.from(sums.subarray(LATENCY, BY_OPCODE)));
+  return { ...counters, byOpcode, latencyUs, lastBackingRefusal: lastRefusal(rows) };
 }

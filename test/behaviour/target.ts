@@ -55,6 +55,8 @@ export type Features = {
   fileSizeMax: bigint;
   /** What a size beyond that is told where it is not EFBIG: the server, not the filesystem, sets the limit. */
   fileSizeBeyond?: "EOVERFLOW";
+  /** The largest size that a write may reach, where it is not that of ftruncate: the server does not see writes. */
+  writeSizeMax?: bigint;
   /** telldir and seekdir return to a place in a directory that has not changed. */
   directoryOffsets: boolean;
   /** Bytes that fit, when the filesystem is small enough for a test to fill it; undefined when it is not. */

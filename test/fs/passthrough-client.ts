@@ -4,11 +4,11 @@
 
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { errnoName } from "../../ffi/errno.ts";
+import { ERRNO, errnoName } from "../../ffi/errno.ts";
 import type { Struct } from "../../ffi/struct.ts";
 import { OPCODES, type OpcodeName } from "../../src/abi/fuse-opcodes.ts";
 import { FuseAttr, FuseEntryOut, FuseInHeader, FuseOpenOut, FuseOutHeader } from "../../src/abi/fuse-structs.ts";
-import type { Notifier } from "../../src/fs/filesystem.ts";
+import type { Backing, Notifier } from "../../src/fs/filesystem.ts";
 import type { PassthroughOptions } from "../../src/fs/passthrough/options.ts";
 import { PassthroughFilesystem } from "../../src/fs/passthrough/passthrough-filesystem.ts";
 import { connectionWith, createFakeKernel, type FakeKernel } from "../protocol/fake-kernel.ts";
@@ -98,6 +98,9 @@ export const openDescriptors = (): string[] =>
     })
     .sort();
 
+/** Of a kernel without FUSE passthrough. */
+const NO_BACKING: Backing = { open: () => -ERRNO.EOPNOTSUPP, close: () => -ERRNO.EOPNOTSUPP };
+
 /** A mount's copies and the directory that they pass through. */
 export class PassthroughClient implements Disposable {
   readonly source: string = mkdtempSync(join("/dev/shm", "rfuse-passthrough-"));
@@ -109,7 +112,7 @@ export class PassthroughClient implements Disposable {
   caller: Caller = ROOT;
   private disposed = false;
 
-  constructor(options: Partial<PassthroughOptions> = {}, copies = 1) {
+  constructor(options: Partial<PassthroughOptions> = {}, copies = 1, backing: Backing = NO_BACKING) {
     const all = { source: this.source, ...options };
     const shared = PassthroughFilesystem.createShared(all);
     this.copies = Array.from({ length: copies }, () => new PassthroughFilesystem(all, shared));
@@ -120,7 +123,8 @@ export class PassthroughClient implements Disposable {
       },
     } as Partial<Notifier> as Notifier;
     this.copies.forEach((copy, index) => {
-      copy.init({ connection: connectionWith([], 65_536), notify, worker: { index, count: copies } });
+      const connection = connectionWith(backing === NO_BACKING ? [] : ["PASSTHROUGH"], 65_536);
+      copy.init({ connection, notify, backing, worker: { index, count: copies } });
     });
     this.kernels = this.copies.map((copy) =>
       createFakeKernel(copy, { flags: ["SETXATTR_EXT", "INIT_EXT", "EXPORT_SUPPORT"] }),

@@ -4,7 +4,7 @@ import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writ
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { OpcodeName } from "../../src/abi/fuse-opcodes.ts";
-import type { Notifier } from "../../src/fs/filesystem.ts";
+import type { Backing, Notifier } from "../../src/fs/filesystem.ts";
 import { PassthroughFilesystem } from "../../src/fs/passthrough/passthrough-filesystem.ts";
 import { disposeShared } from "../../src/fs/passthrough/shared-tables.ts";
 import { connectionWith } from "../protocol/fake-kernel.ts";
@@ -207,6 +207,7 @@ describe("life", () => {
   const context = (index: number, count: number) => ({
     connection: connectionWith([], 65_536),
     notify: {} as Notifier,
+    backing: {} as Backing,
     worker: { index, count },
   });
 

@@ -4,7 +4,7 @@
 
 import { afterAll, beforeAll, describe } from "vitest";
 import { behaviour, type Features } from "../behaviour/suite.ts";
-import { MEMORY, makeSource, PASSTHROUGH } from "./features.ts";
+import { kernelAtLeast, MEMORY, makeSource, PASSED_THROUGH, PASSTHROUGH } from "./features.ts";
 import { type Daemon, startMount } from "./harness.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -12,25 +12,40 @@ const isRoot = process.getuid?.() === 0;
 interface Served {
   readonly filesystem: URL;
   readonly features: Features;
+  readonly forms: readonly ("module" | "object")[];
   /** Makes `filesystemOptions`. */
   options(): Record<string, unknown>;
 }
 
+/** FUSE passthrough needs privilege and Linux 6.9. */
+const canPass = isRoot && kernelAtLeast(6, 9);
+const PASSTHROUGH_MODULE = new URL("../../src/fs/passthrough/module.ts", import.meta.url);
+
 const SERVED: Record<string, Served> = {
   passthrough: {
-    filesystem: new URL("../../src/fs/passthrough/module.ts", import.meta.url),
+    filesystem: PASSTHROUGH_MODULE,
     features: PASSTHROUGH,
-    options: () => ({ source: makeSource() }),
+    forms: canPass ? ["object"] : ["module", "object"],
+    options: () => ({ source: makeSource(), passthrough: "off" }),
   },
+  ...(canPass && {
+    "passthrough by the kernel": {
+      filesystem: PASSTHROUGH_MODULE,
+      features: PASSED_THROUGH,
+      forms: ["module"],
+      options: () => ({ source: makeSource(), passthrough: "on" }),
+    },
+  }),
   memory: {
     filesystem: new URL("../../src/fs/memory/module.ts", import.meta.url),
     features: MEMORY,
+    forms: ["module", "object"],
     options: () => ({ mode: 0o777 }),
   },
 };
 
-for (const [name, { filesystem, features, options }] of Object.entries(SERVED)) {
-  for (const form of ["module", "object"] as const) {
+for (const [name, { filesystem, features, forms, options }] of Object.entries(SERVED)) {
+  for (const form of forms) {
     describe(`${name}, ${form} form, ${isRoot ? "root" : "unprivileged"}`, () => {
       let daemon: Daemon | undefined;
       const filesystemOptions = options();

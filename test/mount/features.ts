@@ -1,10 +1,17 @@
 // Owns: what the filesystems that ship can do, for the behaviour suite; a passthrough can do what its source can.
 
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import type { Features } from "../behaviour/suite.ts";
 import { TMPFS } from "../behaviour/tmpfs.ts";
+
+/** Whether the running kernel is of this version or later. */
+export function kernelAtLeast(major: number, minor: number): boolean {
+  const [ours = 0, its = 0] = release().split(".").map(Number);
+  return ours > major || (ours === major && its >= minor);
+}
 
 /** A directory on tmpfs to pass through; removed after the tests of the block that made it. */
 export function makeSource(): string {
@@ -20,6 +27,9 @@ export const PASSTHROUGH: Features = {
   fileSizeMax: 2n ** 53n - 1n,
   fileSizeBeyond: "EOVERFLOW",
 };
+
+/** The same where the kernel reads and writes the source by itself. */
+export const PASSED_THROUGH: Features = { ...PASSTHROUGH, writeSizeMax: TMPFS.fileSizeMax };
 
 const { fileSizeBeyond: _, ...common } = PASSTHROUGH;
 

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { behaviour, type Features } from "../behaviour/suite.ts";
-import { MEMORY, makeSource, PASSTHROUGH } from "./features.ts";
+import { MEMORY, makeSource, PASSED_THROUGH, PASSTHROUGH } from "./features.ts";
 import { client, type Daemon, failedMount, type StartOptions, startMount } from "./harness.ts";
 
 const SWITCH = "/sys/module/fuse/parameters/enable_uring";
@@ -41,8 +41,8 @@ const CASES: readonly Case[] = [
     start: () => ({ filesystem: MEMORY_MODULE, form: "object", options: { allowOther: true, lane: "io_uring" } }),
   },
   {
-    name: "passthrough, a worker per core, queues two deep",
-    features: PASSTHROUGH,
+    name: "passthrough by the kernel, a worker per core, queues two deep",
+    features: PASSED_THROUGH,
     start: () => ({
       filesystem: PASSTHROUGH_MODULE,
       options: {
@@ -51,7 +51,19 @@ const CASES: readonly Case[] = [
         workers: 2,
         placement: "per-core",
         queueDepth: 2,
-        filesystemOptions: { source: makeSource() },
+        filesystemOptions: { source: makeSource(), passthrough: "on" },
+      },
+    }),
+  },
+  {
+    name: "passthrough by the daemon",
+    features: PASSTHROUGH,
+    start: () => ({
+      filesystem: PASSTHROUGH_MODULE,
+      options: {
+        allowOther: true,
+        lane: "io_uring",
+        filesystemOptions: { source: makeSource(), passthrough: "off" },
       },
     }),
   },

@@ -72,6 +72,7 @@ export function connectionWith(flags: readonly InitFlag[], maxWrite: number): Co
     maxReadahead: 131_072,
     maxBackground: 64,
     timeGranularityNs: 1,
+    maxStackDepth: 0,
   };
 }
 

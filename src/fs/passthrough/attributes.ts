@@ -73,20 +73,32 @@ export function replyAttributes(state: State, request: Request, fd: number): num
   const { scratch, options } = state;
   const result = statx(fd, scratch.empty, AT.EMPTY_PATH, STATX.BASIC_STATS, scratch.statx);
   if (result < 0) return result;
-  request.setU64(request.opOut + FuseAttrOut.at.attr_valid, options.attrValid[0]);
-  request.setU32(request.opOut + FuseAttrOut.at.attr_valid_nsec, options.attrValid[1]);
+  if (!state.tables.backing.isMapped(request.nodeid)) {
+    request.setU64(request.opOut + FuseAttrOut.at.attr_valid, options.attrValid[0]);
+    request.setU32(request.opOut + FuseAttrOut.at.attr_valid_nsec, options.attrValid[1]);
+  }
   fillAttr(state, request, request.opOut + FuseAttrOut.at.attr);
   return 0;
 }
 
+/**
+ * Writes how long a fuse_entry_out's attributes may be trusted: not at all while a mapping, which the mount's kernel does
+ * not see, may change them. Hot.
+ */
+export function fillAttrValid(state: State, request: Request, offset: number, nodeid: number): void {
+  const { attrValid } = state.options;
+  const mapped = state.tables.backing.isMapped(nodeid);
+  request.setU64(offset + FuseEntryOut.at.attr_valid, mapped ? 0 : attrValid[0]);
+  request.setU32(offset + FuseEntryOut.at.attr_valid_nsec, mapped ? 0 : attrValid[1]);
+}
+
 /** Writes fuse_entry_out for a node whose attributes are in the scratch memory. Hot. */
 export function fillEntry(state: State, request: Request, offset: number, nodeid: number): void {
-  const { entryValid, attrValid } = state.options;
+  const { entryValid } = state.options;
   request.setU64(offset + FuseEntryOut.at.nodeid, nodeid);
   request.setU64(offset + FuseEntryOut.at.generation, state.tables.nodes.generationOf(nodeid));
   request.setU64(offset + FuseEntryOut.at.entry_valid, entryValid[0]);
   request.setU32(offset + FuseEntryOut.at.entry_valid_nsec, entryValid[1]);
-  request.setU64(offset + FuseEntryOut.at.attr_valid, attrValid[0]);
-  request.setU32(offset + FuseEntryOut.at.attr_valid_nsec, attrValid[1]);
+  fillAttrValid(state, request, offset, nodeid);
   fillAttr(state, request, offset + FuseEntryOut.at.attr);
 }

@@ -52,7 +52,16 @@ export class Credentials {
     if (this.privileged) this.useGroup(request.gid);
   }
 
-  /** After calls that `clearSetId` was for. Hot. */
+  /**
+   * As whom the kernel is to open, read and write a backing file from now on: the daemon, but without CAP_FSETID, so that
+   * writes clear set-id bits. To be followed by `settle`.
+   */
+  enterBacking(): void {
+    if (this.mayDrop && this.fsetid) this.setFsetid(false);
+    if (this.privileged) this.useGroup(this.gid);
+  }
+
+  /** After calls that `clearSetId` or `enterBacking` was for. Hot. */
   settle(): void {
     if (!isMainThread) return;
     this.keepSetId();

@@ -1,14 +1,21 @@
 // Owns: which descriptors were handed to the kernel as file handles: one word of shared memory per descriptor number.
 // A handle is the descriptor itself; whatever number comes back that is not in here is EBADF.
-// A word is (serial << 2) | kind; the serial tells apart successive owners of one number.
+// A word is (serial << 5) | how | kind; the serial tells apart successive owners of one number.
 
 import { lock, unlock } from "../spin-lock.ts";
 
 /** What a handle is. */
 export const KIND = { none: 0, file: 1, directory: 2, direct: 3 } as const;
 
+/**
+ * How an open file is served where FUSE passthrough may be used: passed through, and then perhaps mapped for writing, or
+ * ordinary.
+ */
+export const HOW = { passed: 4, mapped: 8, ordinary: 16 } as const;
+
 const KIND_MASK = 3;
-const SERIAL = 4;
+const MASK = 31;
+const SERIAL = 32;
 const OPEN = 0;
 const LOCKS = 1;
 const LOCK_COUNT = 31;
@@ -34,23 +41,23 @@ export class HandleTable {
     return Atomics.load(this.words, OPEN);
   }
 
-  /** Makes a descriptor a handle; false when its number is too large for the table. Hot. */
+  /** Makes a descriptor a handle of a kind, with the bits of HOW; false when its number is too large for the table. Hot. */
   add(fd: number, kind: number): boolean {
     if (fd >= this.capacity) return false;
     const at = WORDS + fd;
-    Atomics.store(this.words, at, (((this.words[at] as number) & ~KIND_MASK) + SERIAL) | kind);
+    Atomics.store(this.words, at, (((this.words[at] as number) & ~MASK) + SERIAL) | kind);
     Atomics.add(this.words, OPEN, 1);
     return true;
   }
 
-  /** Takes a handle away; false when it was none, so that it is closed once. Hot. */
-  remove(fh: number): boolean {
+  /** Takes a handle away. Result: its kind and HOW bits; 0 when it was none, so that it is closed once. Hot. */
+  remove(fh: number): number {
     const word = this.wordOf(fh);
-    if ((word & KIND_MASK) === KIND.none) return false;
+    if ((word & KIND_MASK) === KIND.none) return 0;
     const at = WORDS + fh;
-    if (Atomics.compareExchange(this.words, at, word, word & ~KIND_MASK) !== word) return false;
+    if (Atomics.compareExchange(this.words, at, word, word & ~MASK) !== word) return 0;
     Atomics.sub(this.words, OPEN, 1);
-    return true;
+    return word & MASK;
   }
 
   /** Whether `fh` is an open file. Hot. */
@@ -84,7 +91,7 @@ export class HandleTable {
     if ((word & KIND_MASK) !== KIND.none) Atomics.compareExchange(this.words, WORDS + fh, word, (word + SERIAL) | 0);
   }
 
-  /** Kind and serial of a handle in one word: equal words are the same open file. 0 beyond the table. Hot. */
+  /** Kind, HOW and serial of a handle in one word: equal words are the same open file. 0 beyond the table. Hot. */
   wordOf(fh: number): number {
     return fh >= 0 && fh < this.capacity ? Atomics.load(this.words, WORDS + fh) : 0;
   }
@@ -99,6 +106,6 @@ export class HandleTable {
 
   /** Takes every handle away and hands it over. */
   drain(each: (fh: number) => void): void {
-    for (let fh = 0; fh < this.capacity && this.open > 0; fh++) if (this.remove(fh)) each(fh);
+    for (let fh = 0; fh < this.capacity && this.open > 0; fh++) if (this.remove(fh) !== 0) each(fh);
   }
 }

@@ -1,7 +1,7 @@
 // Owns: the beginning and the end of one worker's copy: its own descriptors, the root, its place among the workers.
 // Opened before the first request, closed after the last. Errors are thrown, and leave nothing open.
 
-import { orThrow } from "../../../ffi/errno.ts";
+import { ERRNO, orThrow, SyscallError } from "../../../ffi/errno.ts";
 import { AT, AT_FDCWD, close, fstatfs, O, openat, STATX, statx } from "../../../ffi/file.ts";
 import { addressOf, cString } from "../../../ffi/memory.ts";
 import { unshareFs } from "../../../ffi/thread.ts";
@@ -23,6 +23,10 @@ function openPath(path: string, flags: number): number {
 
 /** Opens the source and makes it the root. Errors: `SyscallError`; nothing stays open. */
 export function openState(state: State, context: SessionContext): void {
+  state.agreed = context.connection.flags.includes("PASSTHROUGH");
+  if (state.options.passthrough === "on" && !state.agreed) {
+    throw new SyscallError("FUSE passthrough", ERRNO.EOPNOTSUPP, state.options.source);
+  }
   unshareFs(); // the thread's mask is its own from now on
   const root = openPath(state.options.source, O.PATH | O.DIRECTORY);
   try {
@@ -33,6 +37,7 @@ export function openState(state: State, context: SessionContext): void {
   }
   attach(state.tables);
   state.notify = context.notify;
+  state.backing = context.backing;
   state.alone = context.worker.count === 1;
   try {
     adoptRoot(state, root);
@@ -64,5 +69,6 @@ export function closeState(state: State): void {
   state.procFd = -1;
   state.buffers.clear();
   state.notify = undefined;
+  state.backing = undefined;
   detach(state.tables);
 }

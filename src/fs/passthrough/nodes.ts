@@ -124,9 +124,14 @@ function keyOf({ scratch }: State, fd: number): string {
 const isSame = (state: State, one: number, other: number): boolean => keyOf(state, one) === keyOf(state, other);
 const isRoot = (state: State, fd: number): boolean => isSame(state, fd, nodeFd(state, ROOT_ID));
 
+/** Drops references of a node; with the last one go its descriptor and its backing file. */
+export function dropNode(state: State, nodeid: number, count: number): void {
+  const fd = state.tables.nodes.drop(nodeid, count, state.dying);
+  if (fd >= 0) close(fd);
+}
+
 /** FORGET: closes the descriptor of a node that nobody refers to any more. */
 export function forget(state: State, nodeid: number, nlookup: number): void {
   if (nodeid === ROOT_ID) return;
-  const fd = state.tables.nodes.drop(nodeid, nlookup);
-  if (fd >= 0) close(fd);
+  dropNode(state, nodeid, nlookup);
 }

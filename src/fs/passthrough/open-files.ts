@@ -14,8 +14,10 @@ import {
 } from "../../abi/fuse-structs.ts";
 import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
+import { fillAttrValid } from "./attributes.ts";
+import { chooseHow, endHow } from "./backing-files.ts";
 import { KIND } from "./handle-table.ts";
-import { enterDescriptor } from "./nodes.ts";
+import { dropNode, enterDescriptor } from "./nodes.ts";
 import { nodeFd, orShort, roomForNode, type State } from "./state.ts";
 
 /** Flags that are about the name, or that WRITE brings itself (O_APPEND). */
@@ -51,15 +53,21 @@ export function giveHandle(state: State, request: Request, offset: number, fd: n
   return 0;
 }
 
-// hot
-function replyOpen(state: State, request: Request, offset: number, fd: number, flags: number): number {
+// Takes the descriptor over, also on errors. Hot.
+function replyOpen(state: State, request: Request, offset: number, nodeid: number, fd: number, flags: number): number {
   const { options } = state;
-  let open = options.caching ? FOPEN.KEEP_CACHE : 0;
-  if (options.directIo) open |= FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES;
-  if (options.locks === "local" && !state.flushes) open |= FOPEN.NOFLUSH;
-  request.setU32(offset + FuseOpenOut.at.open_flags, open);
+  if (options.locks === "local" && !state.flushes) {
+    request.setU32(offset + FuseOpenOut.at.open_flags, FOPEN.NOFLUSH);
+  }
   const direct = (flags & O.DIRECT) !== 0 && (fcntl(fd, F.GETFL, 0) & O.DIRECT) !== 0;
-  return giveHandle(state, request, offset, fd, direct ? KIND.direct : KIND.file);
+  const how = chooseHow(state, request, offset, nodeid, fd, flags, direct);
+  if (how < 0) {
+    close(fd);
+    return how;
+  }
+  const result = giveHandle(state, request, offset, fd, (direct ? KIND.direct : KIND.file) | how);
+  if (result < 0) endHow(state, nodeid, how);
+  return result;
 }
 
 const changes = (flags: number): boolean => (flags & O.ACCMODE) !== O.RDONLY || (flags & O.TRUNC) !== 0;
@@ -78,7 +86,7 @@ export function open(state: State, req: RequestView<"OPEN">): number {
   }
   const fd = reopen(state, node, flags);
   state.credentials.settle();
-  return fd < 0 ? fd : replyOpen(state, request, request.opOut, fd, flags);
+  return fd < 0 ? fd : replyOpen(state, request, request.opOut, request.nodeid, fd, flags);
 }
 
 // Makes the file as the caller. A file that somebody else made in the meantime is opened with the caller's rights.
@@ -134,11 +142,9 @@ function replyCreated(state: State, request: Request, fd: number, flags: number)
     return entered;
   }
   const nodeid = request.u64(request.opOut + FuseEntryOut.at.nodeid);
-  const result = replyOpen(state, request, request.opOut + FuseEntryOut.size, fd, flags);
-  if (result < 0) {
-    const dead = state.tables.nodes.drop(nodeid, 1);
-    if (dead >= 0) close(dead);
-  }
+  const result = replyOpen(state, request, request.opOut + FuseEntryOut.size, nodeid, fd, flags);
+  if (result < 0) dropNode(state, nodeid, 1);
+  else if (state.tables.backing.isMapped(nodeid)) fillAttrValid(state, request, request.opOut, nodeid);
   return result;
 }
 
@@ -146,7 +152,10 @@ function replyCreated(state: State, request: Request, fd: number, flags: number)
 export function release(state: State, req: RequestView<"RELEASE"> | RequestView<"RELEASEDIR">): number {
   const { request } = req;
   const fh = request.u64(request.opIn + FuseReleaseIn.at.fh);
-  return state.tables.handles.remove(fh) ? close(fh) : -ERRNO.EBADF;
+  const kind = state.tables.handles.remove(fh);
+  if (kind === 0) return -ERRNO.EBADF;
+  endHow(state, request.nodeid, kind);
+  return close(fh);
 }
 
 /** FLUSH, after its locks are gone: a close(2) of the source may have an error to tell. */

@@ -27,6 +27,12 @@ export interface PassthroughOptions {
   /** Writes gather in the page cache of the mount; changes of the source are seen late. Default false. */
   readonly writebackCache?: boolean;
   /**
+   * FUSE passthrough: the kernel reads and writes the source by itself. "auto" (default) uses it where it can be had, as
+   * `stats()` tells; "on" makes the mount fail where it cannot (CAP_SYS_ADMIN, Linux 6.9) and does not go with `directIo`
+   * and `writebackCache`, beside which "auto" means "off".
+   */
+  readonly passthrough?: "auto" | "on" | "off";
+  /**
    * Locks (fcntl and flock): "source" takes them on the source too, so that they hold against programs there; "local"
    * leaves them to the kernel, among users of the mount. Default "source".
    */
@@ -45,6 +51,7 @@ export interface ResolvedOptions {
   readonly directIo: boolean;
   readonly readOnly: boolean;
   readonly writebackCache: boolean;
+  readonly passthrough: "auto" | "on" | "off";
   readonly locks: "source" | "local";
   readonly maxNodes: number | undefined;
 }
@@ -55,6 +62,7 @@ const KEYS: ReadonlySet<string> = new Set([
   "directIo",
   "readOnly",
   "writebackCache",
+  "passthrough",
   "locks",
   "maxNodes",
 ]);
@@ -94,6 +102,18 @@ function cacheTimes(cacheMs: PassthroughOptions["cacheMs"]): CacheTimes {
   return { ...whole, ...cacheMs };
 }
 
+function passthroughChoice({ passthrough = "auto", ...options }: PassthroughOptions): "auto" | "on" | "off" {
+  if (passthrough !== "auto" && passthrough !== "on" && passthrough !== "off") {
+    refuse("passthrough", passthrough, '"auto", "on" or "off"');
+  }
+  for (const name of ["directIo", "writebackCache"] as const) {
+    if (options[name] !== true || passthrough === "off") continue;
+    if (passthrough === "on") refuse("passthrough", passthrough, `"auto" or "off" beside ${name}`);
+    return "off";
+  }
+  return passthrough;
+}
+
 /** Checks options and fills in defaults. Errors: `TypeError` that names the option. */
 export function resolvePassthroughOptions(given: unknown): ResolvedOptions {
   if (typeof given !== "object" || given === null) return refuse("list", given, "an object with a `source`");
@@ -115,6 +135,7 @@ export function resolvePassthroughOptions(given: unknown): ResolvedOptions {
     directIo: flag(options, "directIo"),
     readOnly: flag(options, "readOnly"),
     writebackCache: flag(options, "writebackCache"),
+    passthrough: passthroughChoice(options),
     locks,
     maxNodes,
   };

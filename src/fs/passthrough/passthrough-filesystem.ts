@@ -1,9 +1,10 @@
 // Owns: `PassthroughFilesystem`, the face of the passthrough: one line per operation, each in a file of its own.
 // One object serves one worker; the copies of one mount share their tables through `shared`.
 
-import { statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { ERRNO, SyscallError } from "../../../ffi/errno.ts";
 import { AT } from "../../../ffi/file.ts";
+import { CAP, effectiveCapabilities } from "../../../ffi/thread.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { InitWishes } from "../connection.ts";
 import type { Filesystem, Result, SessionContext } from "../filesystem.ts";
@@ -22,8 +23,19 @@ import * as xattrs from "./xattrs.ts";
 
 const EROFS = -ERRNO.EROFS;
 
+/** Magic numbers of filesystems that may lie on another: overlayfs, ecryptfs, FUSE with passthrough. */
+const STACKED: ReadonlySet<number> = new Set([0x794c7630, 0xf15f, 0x65735546]);
+
+function depthOf({ passthrough, source }: ResolvedOptions): 0 | 1 | 2 {
+  const mayRegister = (effectiveCapabilities() & (1 << CAP.SYS_ADMIN)) !== 0;
+  if (passthrough === "on" && !mayRegister) throw new SyscallError("FUSE passthrough", ERRNO.EPERM, source);
+  if (passthrough === "off" || !mayRegister) return 0;
+  return STACKED.has(statfsSync(source).type) ? 2 : 1;
+}
+
 function wishesOf(options: ResolvedOptions, privileged: boolean): InitWishes {
   return {
+    maxStackDepth: depthOf(options),
     readdirplus: "auto",
     writebackCache: options.writebackCache,
     posixAcl: privileged,

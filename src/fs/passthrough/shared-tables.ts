@@ -1,15 +1,27 @@
 // Owns: the memory that all workers of one mount share, and its layout: node table, table of lock owners, handles,
-// device numbers, counters. One SharedArrayBuffer; whoever gets it makes views of his own.
+// device numbers, backing files, counters. One SharedArrayBuffer; whoever gets it makes views of his own.
 // Ownership: descriptors in the tables belong to the mount; the worker that leaves last closes them.
 
 import { close } from "../../../ffi/file.ts";
 import { raiseOpenFileLimit } from "../../../ffi/thread.ts";
 import { NodeTable, type NodeTableCounters } from "../node-table.ts";
+import { BackingTable } from "./backing-table.ts";
 import { DeviceTable } from "./device-table.ts";
 import { HandleTable } from "./handle-table.ts";
 
 const HEADER_WORDS = 16;
-const H = { magic: 0, nodes: 1, locks: 2, handles: 3, devices: 4, descriptors: 5, attached: 6, short: 7 } as const;
+const H = {
+  magic: 0,
+  nodes: 1,
+  locks: 2,
+  handles: 3,
+  devices: 4,
+  descriptors: 5,
+  attached: 6,
+  short: 7,
+  backing: 8,
+  capacity: 9,
+} as const;
 const MAGIC = 0x72667073;
 /** Descriptors asked for, and the most that the tables are made for. */
 const WANTED = 2 ** 20;
@@ -25,6 +37,8 @@ export interface PassthroughCounters {
   readonly lockOwners: NodeTableCounters;
   /** Handles that are open. */
   readonly handles: number;
+  /** Files registered with the kernel for FUSE passthrough. */
+  readonly backingFiles: number;
   /** Requests refused because no descriptor was to be had. */
   readonly descriptorsShort: number;
 }
@@ -36,6 +50,7 @@ export interface SharedTables {
   readonly locks: NodeTable;
   readonly handles: HandleTable;
   readonly devices: DeviceTable;
+  readonly backing: BackingTable;
   readonly words: Int32Array;
   /** Descriptors from this number on are the daemon's own. */
   readonly descriptors: number;
@@ -51,8 +66,12 @@ export function createSharedTables(maxNodes: number | undefined): SharedArrayBuf
   const locks = nodes + align(NodeTable.byteLength(capacity));
   const handles = locks + align(NodeTable.byteLength(LOCK_OWNERS));
   const devices = handles + align(HandleTable.byteLength(descriptors));
-  const buffer = new SharedArrayBuffer(devices + align(DeviceTable.byteLength));
-  new Int32Array(buffer, 0, HEADER_WORDS).set([MAGIC, nodes, locks, handles, devices, descriptors]);
+  const backing = devices + align(DeviceTable.byteLength);
+  const buffer = new SharedArrayBuffer(backing + align(BackingTable.byteLength(capacity)));
+  const words = new Int32Array(buffer, 0, HEADER_WORDS);
+  words.set([MAGIC, nodes, locks, handles, devices, descriptors]);
+  words[H.backing] = backing;
+  words[H.capacity] = capacity;
   NodeTable.format(buffer, nodes, capacity);
   NodeTable.format(buffer, locks, LOCK_OWNERS);
   return buffer;
@@ -69,6 +88,7 @@ export function openSharedTables(buffer: SharedArrayBuffer): SharedTables {
     locks: new NodeTable(buffer, locks),
     handles: new HandleTable(buffer, handles, descriptors),
     devices: new DeviceTable(buffer, devices),
+    backing: new BackingTable(buffer, words[H.backing] as number, words[H.capacity] as number),
     words,
     descriptors,
   };
@@ -88,6 +108,7 @@ function closeAll(tables: SharedTables): void {
   tables.handles.drain(close);
   tables.locks.drain(close);
   tables.nodes.drain(close);
+  tables.backing.reset(); // the connection has ended, and its ids with it
 }
 
 /** Closes what workers that ended without a goodbye have left. To be called when no worker runs any more. */
@@ -108,6 +129,7 @@ export function countersOf(tables: SharedTables): PassthroughCounters {
     nodes: tables.nodes.counters(),
     lockOwners: tables.locks.counters(),
     handles: tables.handles.open,
+    backingFiles: tables.backing.live,
     descriptorsShort: Atomics.load(tables.words, H.short),
   };
 }

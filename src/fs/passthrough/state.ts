@@ -4,7 +4,7 @@
 import { ERRNO } from "../../../ffi/errno.ts";
 import { close, dup } from "../../../ffi/file.ts";
 import { ROOT_ID } from "../../abi/fuse-constants.ts";
-import type { Notifier } from "../filesystem.ts";
+import type { Backing, Notifier } from "../filesystem.ts";
 import { Credentials } from "./credentials.ts";
 import { DirectoryBuffers } from "./directory-buffers.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -27,6 +27,13 @@ export interface State {
   /** close(2) of the source's filesystem may report errors of its own. */
   flushes: boolean;
   notify: Notifier | undefined;
+  backing: Backing | undefined;
+  /** Opens are passed through where they can be; INIT agreed on it; files are still worth registering. */
+  readonly passes: boolean;
+  agreed: boolean;
+  registers: boolean;
+  /** Gives back the backing file of a node that is nobody's any more. */
+  readonly dying: (nodeid: number) => void;
   /** Where the next search for inodes to give back starts, and when (ms, monotonic) the last one was. */
   pruneFrom: number;
   prunedAt: number;
@@ -39,7 +46,7 @@ const PRUNE_EVERY_MS = 100;
 
 /** A worker's state, still closed. */
 export function createState(options: ResolvedOptions, tables: SharedTables): State {
-  return {
+  const state: State = {
     options,
     tables,
     buffers: new DirectoryBuffers(),
@@ -50,10 +57,19 @@ export function createState(options: ResolvedOptions, tables: SharedTables): Sta
     alone: true,
     flushes: false,
     notify: undefined,
+    backing: undefined,
+    passes: options.passthrough !== "off",
+    agreed: false,
+    registers: true,
     pruneFrom: 0,
     prunedAt: Number.NEGATIVE_INFINITY,
     highestFd: 0,
+    dying(nodeid) {
+      const id = tables.backing.forget(nodeid);
+      if (id !== 0) state.backing?.close(id);
+    },
   };
+  return state;
 }
 
 /** Descriptor of a node, or -ESTALE. Hot. */
