@@ -71,6 +71,11 @@ export const openat = (dirfd: number, path: number, flags: number, mode: number)
   checked(libc.openat(dirfd, path, flags | O.CLOEXEC, mode));
 export const close = (fd: number): number => checked(libc.close(fd));
 export const dup = (fd: number): number => checked(libc.fcntl(fd, F.DUPFD_CLOEXEC, 0));
+const SYS_DUP3 = process.arch === "arm64" ? 24 : 292;
+
+/** Makes descriptor `fd` lead to what `other` leads to; what it led to before is closed. Result `fd` or -errno. */
+export const replaceDescriptor = (fd: number, other: number): number =>
+  checked(libc.syscall(SYS_DUP3, other, fd, O.CLOEXEC, 0, 0, 0));
 export const read = (fd: number, address: number, size: number): number => checked(libc.read(fd, address, size));
 export const write = (fd: number, address: number, size: number): number => checked(libc.write(fd, address, size));
 export const pread = (fd: number, address: number, size: number, offset: number): number =>

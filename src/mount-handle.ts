@@ -55,6 +55,8 @@ export class MountHandle implements Mount {
       slow: (request) => this.events.emit("slow", request),
       retrieved: (unique, _, data) => this.notifications.retrieved(unique, data),
       trace: print,
+      replacing: (index, error) =>
+        this.events.report(new Error(`worker ${index} failed and is replaced: ${error.message}`, { cause: error })),
       crashed: (index, error) => this.crashed(index, error),
     };
   }

@@ -16,8 +16,9 @@ import { checkMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, resolveOptions } from "./mounting/options.ts";
 import { planLane, queueSettings } from "./queue-settings.ts";
 import { handshake } from "./server/handshake.ts";
-import { createLocalServer, createWorkerServer, type Server } from "./servers.ts";
+import { createLocalServer, type Server } from "./servers.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
+import { createWorkerServer } from "./worker-server.ts";
 
 /**
  * Mounts a filesystem on a directory.

@@ -67,6 +67,7 @@ export function queueSettings(
     slowMs: options.slowMs,
     trace: options.debug !== false,
     depth: options.queueDepth,
+    successor: false,
     spinUs: options.spinUs,
     lane: connection.flags.includes("OVER_IO_URING") ? ("io_uring" as const) : ("dev" as const),
   };

@@ -15,7 +15,8 @@ export interface FilesystemContext {
 
 /** To a thread. `load`, then `serve` for a queue; the others are a thread's only message. */
 export type ToWorker =
-  | { readonly type: "load"; readonly url: string; readonly context: FilesystemContext }
+  /** With `share` the shared state is made first, and told; else it is in the context. */
+  | { readonly type: "load"; readonly url: string; readonly context: FilesystemContext; readonly share: boolean }
   | { readonly type: "serve"; readonly settings: QueueSettings }
   | { readonly type: "doorbell"; readonly fd: number; readonly board: SharedArrayBuffer; readonly queue: number }
   | { readonly type: "unmount"; readonly path: string; readonly flags: number };
@@ -28,6 +29,8 @@ export type FromWorker =
       readonly wishes: InitWishes;
       readonly parallel: boolean;
       readonly shared: unknown;
+      /** The module has a `createShared`. */
+      readonly sharing: boolean;
     }
   | { readonly type: "serving" }
   | { readonly type: "ended" }

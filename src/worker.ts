@@ -25,11 +25,10 @@ interface FilesystemModule {
   createShared?: (options: unknown) => unknown;
 }
 
-async function load(url: string, context: FilesystemContext): Promise<void> {
+async function load(url: string, context: FilesystemContext, share: boolean): Promise<void> {
   unshareFs(); // a umask of its own; without the right to it, workers share the process's
   const module: FilesystemModule = await import(url);
-  const first = context.worker.index === 0;
-  const shared = first ? await module.createShared?.(context.options) : context.shared;
+  const shared = share ? await module.createShared?.(context.options) : context.shared;
   const made: unknown =
     typeof module.default === "function" ? await module.default({ ...context, shared }) : module.default;
   if (typeof made !== "object" || made === null) {
@@ -37,7 +36,8 @@ async function load(url: string, context: FilesystemContext): Promise<void> {
   }
   filesystem = made as Filesystem;
   const { wishes = {}, parallel = false } = filesystem;
-  say({ type: "loaded", methods: [...methodNames(filesystem)], wishes, parallel, shared });
+  const sharing = module.createShared !== undefined;
+  say({ type: "loaded", methods: [...methodNames(filesystem)], wishes, parallel, shared, sharing });
 }
 
 async function serve(settings: QueueSettings): Promise<void> {
@@ -62,7 +62,7 @@ async function serve(settings: QueueSettings): Promise<void> {
 async function obey(message: ToWorker): Promise<void> {
   switch (message.type) {
     case "load":
-      return load(message.url, message.context);
+      return load(message.url, message.context, message.share);
     case "serve":
       return serve(message.settings);
     case "doorbell":

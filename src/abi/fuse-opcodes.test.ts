@@ -6,7 +6,7 @@ import { FuseInHeader } from "./fuse-structs.ts";
 
 const ROWS: readonly Opcode[] = Object.values(OPCODES);
 const COLUMNS = [
-  ..."name code method since in inCompat tail out outData either reply bounded missing served".split(" "),
+  ..."name code method since in inCompat tail out outData either reply bounded missing served repeatable".split(" "),
 ].sort();
 
 /** u64 fields that are opaque, signed or the caller's own number: never read as a JavaScript number. */

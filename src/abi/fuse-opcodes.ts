@@ -103,6 +103,8 @@ export interface Opcode {
   readonly missing: number;
   /** False: never handed to a filesystem, always answered by `missing`. */
   readonly served: boolean;
+  /** Serving it twice does no more than serving it once: a worker may serve what a dead one had begun. */
+  readonly repeatable: boolean;
 }
 
 const ENOSYS = -38;
@@ -118,6 +120,7 @@ const COLUMN_DEFAULTS = Object.freeze({
   bounded: [],
   missing: ENOSYS,
   served: true,
+  repeatable: false,
 } as const satisfies Partial<Opcode>);
 
 type Defaults = typeof COLUMN_DEFAULTS;
@@ -142,7 +145,15 @@ export const HEADER_BOUNDED = Object.freeze(["nodeid"] as const);
 
 /** Every opcode of FUSE by name. CUSE_INIT (4096) is not part of it. */
 export const OPCODES = Object.freeze({
-  LOOKUP: row({ name: "LOOKUP", code: 1, method: "lookup", since: 1, tail: "name", out: [FuseEntryOut] }),
+  LOOKUP: row({
+    name: "LOOKUP",
+    code: 1,
+    method: "lookup",
+    since: 1,
+    tail: "name",
+    out: [FuseEntryOut],
+    repeatable: true,
+  }),
   FORGET: row({
     name: "FORGET",
     code: 2,
@@ -161,6 +172,7 @@ export const OPCODES = Object.freeze({
     in: FuseGetattrIn,
     out: [FuseAttrOut],
     bounded: ["fh"],
+    repeatable: true,
   }),
   // Times are not bounded: seconds before 1970 arrive as large u64.
   SETATTR: row({
@@ -172,7 +184,7 @@ export const OPCODES = Object.freeze({
     out: [FuseAttrOut],
     bounded: ["fh", "size"],
   }),
-  READLINK: row({ name: "READLINK", code: 5, method: "readlink", since: 1, outData: "string" }),
+  READLINK: row({ name: "READLINK", code: 5, method: "readlink", since: 1, outData: "string", repeatable: true }),
   // Extension records may follow the target (total_extlen > 0).
   SYMLINK: row({ name: "SYMLINK", code: 6, method: "symlink", since: 1, tail: "name+target", out: [FuseEntryOut] }),
   MKNOD: row({
@@ -215,7 +227,16 @@ export const OPCODES = Object.freeze({
     bounded: ["oldnodeid"],
   }),
   // Success with fh 0, as libfuse does: ENOSYS would also switch RELEASE off and KEEP_CACHE on for the mount.
-  OPEN: row({ name: "OPEN", code: 14, method: "open", since: 1, in: FuseOpenIn, out: [FuseOpenOut], missing: 0 }),
+  OPEN: row({
+    name: "OPEN",
+    code: 14,
+    method: "open",
+    since: 1,
+    in: FuseOpenIn,
+    out: [FuseOpenOut],
+    missing: 0,
+    repeatable: true,
+  }),
   READ: row({
     name: "READ",
     code: 15,
@@ -224,6 +245,7 @@ export const OPCODES = Object.freeze({
     in: FuseReadIn,
     outData: "bytes",
     bounded: ["fh", "offset"],
+    repeatable: true,
   }),
   WRITE: row({
     name: "WRITE",
@@ -236,7 +258,15 @@ export const OPCODES = Object.freeze({
     bounded: ["fh", "offset"],
   }),
   // As libfuse: success. Whoever answers fills namelen 255 and bsize, else NAME_MAX reads as 0.
-  STATFS: row({ name: "STATFS", code: 17, method: "statfs", since: 1, out: [FuseStatfsOut], missing: 0 }),
+  STATFS: row({
+    name: "STATFS",
+    code: 17,
+    method: "statfs",
+    since: 1,
+    out: [FuseStatfsOut],
+    missing: 0,
+    repeatable: true,
+  }),
   // The kernel has already let go of fh.
   RELEASE: row({
     name: "RELEASE",
@@ -248,7 +278,15 @@ export const OPCODES = Object.freeze({
     missing: 0,
   }),
   // ENOSYS: the kernel never asks again and reports success.
-  FSYNC: row({ name: "FSYNC", code: 20, method: "fsync", since: 1, in: FuseFsyncIn, bounded: ["fh"] }),
+  FSYNC: row({
+    name: "FSYNC",
+    code: 20,
+    method: "fsync",
+    since: 1,
+    in: FuseFsyncIn,
+    bounded: ["fh"],
+    repeatable: true,
+  }),
   // inCompat unless SETXATTR_EXT was negotiated.
   SETXATTR: row({
     name: "SETXATTR",
@@ -269,6 +307,7 @@ export const OPCODES = Object.freeze({
     out: [FuseGetxattrOut],
     outData: "bytes",
     either: true,
+    repeatable: true,
   }),
   LISTXATTR: row({
     name: "LISTXATTR",
@@ -279,10 +318,19 @@ export const OPCODES = Object.freeze({
     out: [FuseGetxattrOut],
     outData: "bytes",
     either: true,
+    repeatable: true,
   }),
   REMOVEXATTR: row({ name: "REMOVEXATTR", code: 24, method: "removexattr", since: 1, tail: "name" }),
   // ENOSYS: the kernel never asks again and reports success.
-  FLUSH: row({ name: "FLUSH", code: 25, method: "flush", since: 1, in: FuseFlushIn, bounded: ["fh"] }),
+  FLUSH: row({
+    name: "FLUSH",
+    code: 25,
+    method: "flush",
+    since: 1,
+    in: FuseFlushIn,
+    bounded: ["fh"],
+    repeatable: true,
+  }),
   // Answered by the session, never by the filesystem.
   INIT: row({
     name: "INIT",
@@ -302,6 +350,7 @@ export const OPCODES = Object.freeze({
     in: FuseOpenIn,
     out: [FuseOpenOut],
     missing: 0,
+    repeatable: true,
   }),
   // offset is the filesystem's opaque cookie.
   READDIR: row({
@@ -312,6 +361,7 @@ export const OPCODES = Object.freeze({
     in: FuseReadIn,
     outData: "dirents",
     bounded: ["fh"],
+    repeatable: true,
   }),
   RELEASEDIR: row({
     name: "RELEASEDIR",
@@ -323,13 +373,30 @@ export const OPCODES = Object.freeze({
     missing: 0,
   }),
   // As FSYNC.
-  FSYNCDIR: row({ name: "FSYNCDIR", code: 30, method: "fsyncdir", since: 2, in: FuseFsyncIn, bounded: ["fh"] }),
+  FSYNCDIR: row({
+    name: "FSYNCDIR",
+    code: 30,
+    method: "fsyncdir",
+    since: 2,
+    in: FuseFsyncIn,
+    bounded: ["fh"],
+    repeatable: true,
+  }),
   // Locks come only if POSIX_LOCKS was negotiated; there is no fallback on ENOSYS.
-  GETLK: row({ name: "GETLK", code: 31, method: "getlk", since: 7, in: FuseLkIn, out: [FuseLkOut], bounded: ["fh"] }),
+  GETLK: row({
+    name: "GETLK",
+    code: 31,
+    method: "getlk",
+    since: 7,
+    in: FuseLkIn,
+    out: [FuseLkOut],
+    bounded: ["fh"],
+    repeatable: true,
+  }),
   SETLK: row({ name: "SETLK", code: 32, method: "setlk", since: 7, in: FuseLkIn, bounded: ["fh"] }),
   SETLKW: row({ name: "SETLKW", code: 33, method: "setlkw", since: 7, in: FuseLkIn, bounded: ["fh"] }),
   // ENOSYS: the kernel never asks again and permits.
-  ACCESS: row({ name: "ACCESS", code: 34, method: "access", since: 3, in: FuseAccessIn }),
+  ACCESS: row({ name: "ACCESS", code: 34, method: "access", since: 3, in: FuseAccessIn, repeatable: true }),
   // ENOSYS: the kernel falls back to MKNOD and OPEN.
   CREATE: row({
     name: "CREATE",
@@ -350,6 +417,7 @@ export const OPCODES = Object.freeze({
     in: FuseBmapIn,
     out: [FuseBmapOut],
     bounded: ["block"],
+    repeatable: true,
   }),
   // Comes only from fuseblk and virtiofs mounts, as the last request.
   DESTROY: row({ name: "DESTROY", code: 38, method: "destroy", since: 8, missing: 0 }),
@@ -366,7 +434,16 @@ export const OPCODES = Object.freeze({
     bounded: ["fh"],
   }),
   // ENOSYS: the kernel takes the file as always ready.
-  POLL: row({ name: "POLL", code: 40, method: "poll", since: 11, in: FusePollIn, out: [FusePollOut], bounded: ["fh"] }),
+  POLL: row({
+    name: "POLL",
+    code: 40,
+    method: "poll",
+    since: 11,
+    in: FusePollIn,
+    out: [FusePollOut],
+    bounded: ["fh"],
+    repeatable: true,
+  }),
   // Its unique is the notify_unique of RETRIEVE.
   NOTIFY_REPLY: row({
     name: "NOTIFY_REPLY",
@@ -408,6 +485,7 @@ export const OPCODES = Object.freeze({
     in: FuseReadIn,
     outData: "direntplus",
     bounded: ["fh"],
+    repeatable: true,
   }),
   // ENOSYS becomes EINVAL; sent only with flags.
   RENAME2: row({
@@ -428,6 +506,7 @@ export const OPCODES = Object.freeze({
     in: FuseLseekIn,
     out: [FuseLseekOut],
     bounded: ["fh", "offset"],
+    repeatable: true,
   }),
   // ENOSYS: the kernel copies by READ and WRITE.
   COPY_FILE_RANGE: row({
@@ -458,7 +537,7 @@ export const OPCODES = Object.freeze({
     served: false,
   }),
   // Comes only for fuseblk and virtiofs. ENOSYS: the kernel never asks again.
-  SYNCFS: row({ name: "SYNCFS", code: 50, method: "syncfs", since: 34, in: FuseSyncfsIn }),
+  SYNCFS: row({ name: "SYNCFS", code: 50, method: "syncfs", since: 34, in: FuseSyncfsIn, repeatable: true }),
   // ENOSYS becomes EOPNOTSUPP.
   TMPFILE: row({
     name: "TMPFILE",
@@ -478,6 +557,7 @@ export const OPCODES = Object.freeze({
     in: FuseStatxIn,
     out: [FuseStatxOut],
     bounded: ["fh"],
+    repeatable: true,
   }),
   // ENOSYS: the kernel falls back to COPY_FILE_RANGE.
   COPY_FILE_RANGE_64: row({

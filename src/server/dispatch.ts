@@ -4,7 +4,7 @@
 // request notices.
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { FOPEN } from "../abi/fuse-constants.ts";
+import { FOPEN, UNIQUE_RESEND_HIGH } from "../abi/fuse-constants.ts";
 import { OPCODE_BY_CODE, OPCODES, type Opcode, type OpcodeName } from "../abi/fuse-opcodes.ts";
 import { FuseEntryOut, FuseOpenOut } from "../abi/fuse-structs.ts";
 import { errnoOf, MAX_ERRNO } from "../codec/fuse-error.ts";
@@ -31,6 +31,8 @@ export interface DispatchOptions {
   readonly events: DispatchEvents;
   readonly timeoutMs: number;
   readonly slowMs: number;
+  /** Of requests that the kernel gives out once more, only repeatable ones are served; the others are ECONNABORTED. */
+  readonly repeatableOnly?: boolean;
   readonly tracer?: Tracer | undefined;
 }
 
@@ -52,7 +54,7 @@ interface Entry {
 
 /** Makes the dispatcher of one queue. */
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const { transport, statistics, events, tracer, filesystem, connection } = options;
+  const { transport, statistics, events, tracer, filesystem, connection, repeatableOnly = false } = options;
   const methods = methodTable(filesystem, connection);
   const entries = OPCODE_BY_CODE.map((opcode) => (opcode === undefined ? undefined : entryOf(opcode)));
   const inFlight = createInFlight(
@@ -97,7 +99,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   function serveKnown(request: Request, entry: Entry): void {
     const refused = checkPayload(request, entry.check);
     if (refused !== 0) refuse(request, entry, refused);
-    else if (entry.opcode.reply) answer(request, entry);
+    else if (repeatableOnly && request.uniqueHigh >= UNIQUE_RESEND_HIGH && !entry.opcode.repeatable) {
+      finish(request, -ERRNO.ECONNABORTED, 0);
+    } else if (entry.opcode.reply) answer(request, entry);
     else serveUnanswered(request, entry);
   }
 

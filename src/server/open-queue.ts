@@ -37,6 +37,8 @@ export interface QueueSettings {
   readonly spinUs: "auto" | number;
   /** CPU that the worker's thread is pinned to, -1: none. */
   readonly pin: number;
+  /** It follows a worker that died, whose requests it may be given once more. */
+  readonly successor: boolean;
 }
 
 /** What a queue tells the session. */
@@ -86,6 +88,7 @@ export async function openQueue(
     statistics,
     timeoutMs: settings.timeoutMs,
     slowMs: settings.slowMs,
+    repeatableOnly: settings.successor,
     tracer: trace
       ? {
           request: (opcode, request) => events.trace(traceRequest(opcode, request)),

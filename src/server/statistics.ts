@@ -22,6 +22,7 @@ const COUNTERS = [
   "passthroughOpens",
   "ordinaryOpens",
   "backingRefusals",
+  "workerRestarts",
 ] as const;
 
 export type Counter = (typeof COUNTERS)[number];

@@ -184,37 +184,3 @@ describe.each(FORMS)("faulty handlers, %s form", (form) => {
     await daemon.order("unmount");
   });
 });
-
-describe("a worker that ends", () => {
-  const ways = ["timer-throw", "timer-stack", "timer-exit", "exit", "stray-rejection"];
-  it.each(ways.flatMap((way) => [1, 3].map((workers) => [way, workers] as const)))(
-    "%s with %d workers: an error event, a clean unmount and no hung client",
-    async (way, workers) => {
-      await using daemon = await startMount({ filesystem: "special", options: { workers } });
-      const waiting = startClient(["cat", `${daemon.mountpoint}/hang`]);
-      await until("the request", async () => (await daemon.order<{ asynchronous: number }>("stats")).asynchronous > 0);
-      const culprit = startClient(["cat", `${daemon.mountpoint}/${way}`]);
-      expect(await daemon.event("closed")).toMatchObject({ reason: "failed" });
-      for (const { ended } of [waiting, culprit]) expect((await ended).status).toBe(1);
-      expect(daemon.said.find(({ event }) => event === "error")).toMatchObject({
-        error: { message: expect.stringMatching(/worker \d+ failed/), cause: expect.anything() },
-      });
-      daemon.hangUp();
-      expect(await within("the daemon's end", daemon.exited)).toMatchObject({ status: 0, stderr: "" });
-      await until("nothing left", () => daemon.leftovers().length === 0);
-    },
-  );
-
-  it("timer-throw by another user: the same without the right to abort", async () => {
-    const wrap = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    await using daemon = await startMount({ filesystem: "special", wrap });
-    const clients = ["hang", "timer-throw"].map((name) =>
-      startClient([...wrap, "cat", `${daemon.mountpoint}/${name}`]),
-    );
-    expect(await daemon.event("closed")).toMatchObject({ reason: "failed" });
-    for (const { ended } of clients) expect((await ended).status).toBe(1);
-    daemon.hangUp();
-    await within("the daemon's end", daemon.exited);
-    expect(daemon.leftovers()).toEqual([]);
-  });
-});
