@@ -3,7 +3,7 @@
 // Owns: everything between a fresh clone and a running command: npm packages, Bun, Debian packages, /dev/fuse.
 // Runs on plain Node 18 or later without any package, because it is what installs the packages.
 // Silent when nothing is missing; otherwise one line on stderr per action, and every failure names its remedy.
-// Usage: node setup.mjs [--for build|run|test] [-- COMMAND ARGUMENT...]
+// Usage: node setup.mjs [--for build|run|guest|test] [-- COMMAND ARGUMENT...]
 
 import { spawn, spawnSync } from "node:child_process";
 import {
@@ -22,7 +22,7 @@ import { constants as osConstants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** @typedef {"build" | "run" | "test"} Purpose */
+/** @typedef {"build" | "run" | "guest" | "test"} Purpose */
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
@@ -36,30 +36,35 @@ const SAME_SIGNAL_MS = 200;
  */
 const DEBIAN = [
   ["fuse3", "fusermount3", "run"],
-  ["gcc", "gcc", "test"],
-  ["libc6-dev", "/usr/include/stdio.h", "test"],
-  ["linux-libc-dev", "/usr/include/linux/fuse.h", "test"],
-  ["make", "make", "test"],
+  ["qemu-system-x86", "qemu-system-x86_64", "guest"],
+  ["busybox-static", "/usr/share/doc/busybox-static", "guest"],
+  ["gcc", "gcc", "guest"],
+  ["libc6-dev", "/usr/include/stdio.h", "guest"],
+  ["linux-libc-dev", "/usr/include/linux/fuse.h", "guest"],
+  ["make", "make", "guest"],
+  ["fio", "fio", "guest"],
+  ["sqlite3", "sqlite3", "guest"],
+  ["git", "git", "guest"],
+  ["acl", "setfacl", "guest"],
+  ["attr", "setfattr", "guest"],
+  ["strace", "strace", "guest"],
+  ["procps", "ps", "guest"],
+  ["util-linux", "unshare", "guest"],
+  ["util-linux-extra", "fincore", "guest"],
+  ["mount", "mount", "guest"],
+  ["kmod", "modprobe", "guest"],
+  ["rsync", "rsync", "guest"],
+  ["xz-utils", "xz", "guest"],
+  ["e2fsprogs", "mke2fs", "guest"],
   ["pkg-config", "pkg-config", "test"],
   ["libfuse3-dev", "/usr/include/fuse3/fuse.h", "test"],
-  ["fio", "fio", "test"],
-  ["sqlite3", "sqlite3", "test"],
-  ["git", "git", "test"],
-  ["acl", "setfacl", "test"],
-  ["attr", "setfattr", "test"],
-  ["strace", "strace", "test"],
-  ["procps", "ps", "test"],
-  ["util-linux", "unshare", "test"],
-  ["util-linux-extra", "fincore", "test"],
-  ["mount", "mount", "test"],
-  ["kmod", "modprobe", "test"],
-  ["rsync", "rsync", "test"],
-  ["xz-utils", "xz", "test"],
-  ["e2fsprogs", "mke2fs", "test"],
   ["python3", "python3", "test"],
   ["gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", "test"],
   ["libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/stdio.h", "test"],
 ];
+
+/** Each purpose needs its own packages and those of the purposes before it. @type {readonly Purpose[]} */
+const PURPOSES = ["build", "run", "guest", "test"];
 
 /** @param {string} text */
 const say = (text) => process.stderr.write(`setup: ${text}\n`);
@@ -159,7 +164,8 @@ function bun() {
 
 /** @param {Purpose} purpose */
 function debianPackages(purpose) {
-  const missing = DEBIAN.filter(([, probe, who]) => (who === "run" || purpose === "test") && !present(probe));
+  const needs = PURPOSES.slice(0, PURPOSES.indexOf(purpose) + 1);
+  const missing = DEBIAN.filter(([, probe, who]) => needs.includes(who) && !present(probe));
   if (missing.length === 0) return;
   const names = missing.map(([name]) => name).join(" ");
   const probes = missing.map(([, probe]) => probe).join(", ");
@@ -235,15 +241,14 @@ function become(argv) {
 
 /** @returns {{ purpose: Purpose, command: string[] }} */
 function parseArguments() {
-  const usage = "node setup.mjs [--for build|run|test] [-- COMMAND ARGUMENT...]";
+  const usage = "node setup.mjs [--for build|run|guest|test] [-- COMMAND ARGUMENT...]";
   const args = process.argv.slice(2);
   const split = args.indexOf("--");
   const own = split < 0 ? args : args.slice(0, split);
-  const purpose = own.length === 0 ? "run" : own[1];
+  const named = own.length === 0 ? "run" : own[1];
   if ((own.length > 0 && own[0] !== "--for") || own.length > 2) fail("unknown arguments", own.join(" "), usage);
-  if (purpose !== "build" && purpose !== "run" && purpose !== "test") {
-    fail("unknown purpose", String(purpose), usage);
-  }
+  const purpose = PURPOSES.find((known) => known === named);
+  if (purpose === undefined) return fail("unknown purpose", String(named), usage);
   return { purpose, command: split < 0 ? [] : args.slice(split + 1) };
 }
 
@@ -252,6 +257,6 @@ npmPackages();
 const bunPath = bun();
 if (purpose !== "build") {
   debianPackages(purpose);
-  fuseDevice(purpose);
+  if (purpose !== "guest") fuseDevice(purpose);
 }
 if (command.length > 0) become(command[0] === "bun" ? [bunPath, ...command.slice(1)] : command);

@@ -1,0 +1,27 @@
+// Owns: from what the user asked for to what a guest boots from: kernel, module, sizes and times.
+// Must not: run anything in a guest.
+import { resolve } from "node:path";
+import type { Boot } from "./initramfs.ts";
+import { debianKernel } from "./kernel-files.ts";
+import type { Options } from "./options.ts";
+import type { Limits } from "./run-guest.ts";
+
+const DEFAULT_MEMORY_MB = { "6.1": 2048, "6.12": 2048, "7.2": 2048, debug: 4096 } as const;
+const BOOT_MS = { "6.1": 90_000, "6.12": 90_000, "7.2": 90_000, debug: 240_000 } as const;
+
+/** Fetches, builds and finds what the options ask for. */
+export async function prepare(options: Options): Promise<{ boot: Boot; limits: Limits }> {
+  const { kernel: name, argv, env, load, kmemleak } = options;
+  if (name === "debug") throw new Error("the debug kernel is not there yet");
+  const kernel = await debianKernel(name);
+  const module = undefined;
+  const files = Object.fromEntries(Object.entries(options.files).map(([to, from]) => [to, resolve(from)]));
+  const limits = {
+    cpus: options.cpus,
+    memoryMb: options.memoryMb ?? DEFAULT_MEMORY_MB[name],
+    append: options.append,
+    bootMs: BOOT_MS[name],
+    commandMs: options.timeoutS * 1000,
+  };
+  return { boot: { kernel, argv, env, module, load, kmemleak, files }, limits };
+}
