@@ -22,7 +22,7 @@ import { constants as osConstants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** @typedef {"build" | "run" | "guest" | "test"} Purpose */
+/** @typedef {"build" | "run" | "guest" | "test" | "bench"} Purpose */
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
@@ -61,10 +61,17 @@ const DEBIAN = [
   ["python3", "python3", "test"],
   ["gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", "test"],
   ["libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/stdio.h", "test"],
+  ["bindfs", "bindfs", "bench"],
+  ["g++", "g++", "bench"],
+  ["meson", "meson", "bench"],
+  ["ninja-build", "ninja", "bench"],
+  ["liburing-dev", "/usr/include/liburing.h", "bench"],
+  ["libnuma-dev", "/usr/include/numa.h", "bench"],
+  ["linux-perf", "perf", "bench"],
 ];
 
 /** Each purpose needs its own packages and those of the purposes before it. @type {readonly Purpose[]} */
-const PURPOSES = ["build", "run", "guest", "test"];
+const PURPOSES = ["build", "run", "guest", "test", "bench"];
 
 /** @param {string} text */
 const say = (text) => process.stderr.write(`setup: ${text}\n`);

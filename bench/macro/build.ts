@@ -6,9 +6,9 @@ import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
+import { CACHE } from "./packages.ts";
 
 const HERE = import.meta.dirname;
-const CACHE = join(HERE, "../../.cache");
 const EXAMPLES = "/usr/share/doc/libfuse3-dev/examples";
 const run = promisify(execFile);
 
@@ -17,7 +17,7 @@ type Recipe = { program: string; sources: readonly Source[]; flags: readonly str
 
 /** Compiles the load generator and resolves to the program's path. Errors: those of gcc. */
 export async function buildLoad(): Promise<string> {
-  const names = ["load.c", "modes.c", "self-test.c", "load.h", "histogram.h"];
+  const names = ["load.c", "names.c", "data.c", "mixed.c", "self-test.c", "load.h", "histogram.h"];
   const sources = await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(HERE, name)) })));
   return compile({ program: "load", sources, flags: ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-lpthread"] });
 }

@@ -58,12 +58,14 @@ static inline void histogram_merge(struct histogram *into, const struct histogra
 		into->max = from->max;
 }
 
-/* The smallest value that at least `permille` of 1000 values do not exceed; 0 when empty. */
-static inline uint64_t histogram_permille(const struct histogram *h, unsigned int permille)
+/* The smallest value that at least `parts` of 10000 values do not exceed; 0 when empty. */
+static inline uint64_t histogram_fraction(const struct histogram *h, unsigned int parts)
 {
-	uint64_t rank = (h->count * permille + 999) / 1000;
+	uint64_t rank = (h->count * parts + 9999) / 10000;
 	uint64_t seen = 0;
 
+	if (parts >= 10000)
+		return h->max;
 	if (rank == 0)
 		rank = 1;
 	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++) {
@@ -76,6 +78,12 @@ static inline uint64_t histogram_permille(const struct histogram *h, unsigned in
 		return middle < h->max ? middle : h->max;
 	}
 	return 0;
+}
+
+/* The same in parts of 1000. */
+static inline uint64_t histogram_permille(const struct histogram *h, unsigned int permille)
+{
+	return histogram_fraction(h, permille * 10);
 }
 
 #endif

@@ -23,6 +23,10 @@ struct options opt = { .seconds = 1, .threads = 1, .file_size = 64u << 20 };
 
 static pthread_barrier_t ready;
 
+/* Percentiles of the latency that are reported beside p50, p99 and p99.9, in tenths of a per mille. */
+static const unsigned int quantiles[] = { 0, 100, 500, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 9500, 9800,
+					  9900, 9950, 9980, 9990, 9995, 9999, 10000 };
+
 void fail(int error, const char *format, ...)
 {
 	va_list args;
@@ -55,6 +59,11 @@ static void pin_to(int cpu)
 		fail(errno, "pin to cpu %d", cpu);
 }
 
+static uint64_t spent_us(const struct timeval *before, const struct timeval *after)
+{
+	return (uint64_t)((after->tv_sec - before->tv_sec) * 1000000 + after->tv_usec - before->tv_usec);
+}
+
 /* One clock read per operation: the end of one is the start of the next. */
 static void measure(struct worker *w)
 {
@@ -74,6 +83,8 @@ static void measure(struct worker *w)
 	w->end_ns = now;
 	getrusage(RUSAGE_THREAD, &after);
 	w->cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	w->user_us = spent_us(&before.ru_utime, &after.ru_utime);
+	w->system_us = spent_us(&before.ru_stime, &after.ru_stime);
 	w->voluntary = (uint64_t)(after.ru_nvcsw - before.ru_nvcsw);
 	w->involuntary = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
 }
@@ -89,8 +100,12 @@ static void *work(void *argument)
 		if (w->fd < 0)
 			fail(errno, "open %s (`load prepare` makes it)", w->data);
 	}
+	if (opt.mode->begin)
+		opt.mode->begin(w);
 	pthread_barrier_wait(&ready);
 	measure(w);
+	if (opt.mode->end)
+		opt.mode->end(w);
 	if (w->fd >= 0 && close(w->fd))
 		fail(errno, "close %s", w->data);
 	return NULL;
@@ -98,17 +113,27 @@ static void *work(void *argument)
 
 static void init_worker(struct worker *w, unsigned int index)
 {
+	size_t room = opt.mode->room ? opt.mode->room : opt.size ? opt.size : BLOCK;
+	char place[PATH_ROOM];
 	int length = snprintf(w->data, sizeof(w->data), "%s/data.%u", opt.dir, index);
 
-	snprintf(w->fresh, sizeof(w->fresh), "%s/fresh.%d.%u", opt.dir, (int)getpid(), index);
-	if ((size_t)length + 32 > sizeof(w->data))
+	if ((size_t)length + 64 > sizeof(w->data))
 		fail(ENAMETOOLONG, "%s", opt.dir);
+	snprintf(w->tree, sizeof(w->tree), "%s/tree.%u", opt.dir, index);
+	if (opt.shared)
+		snprintf(place, sizeof(place), "%s/shared", opt.dir);
+	else
+		snprintf(place, sizeof(place), "%s", w->tree);
+	place[PATH_ROOM - 64] = 0;
+	snprintf(w->fresh, sizeof(w->fresh), "%.4000s/fresh.%d.%u", place, (int)getpid(), index);
+	snprintf(w->other, sizeof(w->other), "%.4000s/other.%d.%u", place, (int)getpid(), index);
 	w->fd = -1;
+	w->log = -1;
 	w->cpu = opt.pins ? opt.pin[index % opt.pins] : -1;
 	w->random = 0x9e3779b97f4a7c15ull * (index + 1);
-	if (posix_memalign((void **)&w->buffer, BLOCK, opt.size ? opt.size : BLOCK))
-		fail(ENOMEM, "buffer of %zu", opt.size);
-	memset(w->buffer, 0xa5, opt.size ? opt.size : BLOCK);
+	if (posix_memalign((void **)&w->buffer, BLOCK, room))
+		fail(ENOMEM, "buffer of %zu", room);
+	memset(w->buffer, 0xa5, room);
 }
 
 static void run(struct worker *workers)
@@ -137,6 +162,8 @@ static void report(struct worker *workers)
 		sum.start_ns = w->start_ns < sum.start_ns ? w->start_ns : sum.start_ns;
 		sum.end_ns = w->end_ns > sum.end_ns ? w->end_ns : sum.end_ns;
 		sum.cpu_ns += w->cpu_ns;
+		sum.user_us += w->user_us;
+		sum.system_us += w->system_us;
 		sum.voluntary += w->voluntary;
 		sum.involuntary += w->involuntary;
 	}
@@ -148,8 +175,14 @@ static void report(struct worker *workers)
 	printf("\"p50_us\":%.3f,\"p99_us\":%.3f,\"p999_us\":%.3f,\"max_us\":%.3f,",
 	       histogram_permille(&sum.latency, 500) / 1e3, histogram_permille(&sum.latency, 990) / 1e3,
 	       histogram_permille(&sum.latency, 999) / 1e3, sum.latency.max / 1e3);
-	printf("\"voluntary\":%llu,\"involuntary\":%llu,\"cpu_us\":%.0f}\n", (unsigned long long)sum.voluntary,
+	printf("\"voluntary\":%llu,\"involuntary\":%llu,\"cpu_us\":%.0f,", (unsigned long long)sum.voluntary,
 	       (unsigned long long)sum.involuntary, sum.cpu_ns / 1e3);
+	printf("\"user_us\":%llu,\"system_us\":%llu,\"quantiles\":[", (unsigned long long)sum.user_us,
+	       (unsigned long long)sum.system_us);
+	for (size_t i = 0; i < sizeof(quantiles) / sizeof(*quantiles); i++)
+		printf("%s[%g,%.3f]", i ? "," : "", quantiles[i] / 1e4,
+		       histogram_fraction(&sum.latency, quantiles[i]) / 1e3);
+	printf("]}\n");
 }
 
 static double number(const char *text, const char *name)
@@ -179,7 +212,8 @@ static void parse_options(int argc, char **argv)
 	static const struct option names[] = {
 		{ "seconds", required_argument, NULL, 's' }, { "threads", required_argument, NULL, 't' },
 		{ "pin", required_argument, NULL, 'p' },     { "size", required_argument, NULL, 'z' },
-		{ "file-size", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 },
+		{ "file-size", required_argument, NULL, 'f' }, { "shared", no_argument, NULL, 'S' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int letter;
 
@@ -190,7 +224,9 @@ static void parse_options(int argc, char **argv)
 		case 'p': parse_pins(optarg); break;
 		case 'z': opt.size = (size_t)number(optarg, "size"); break;
 		case 'f': opt.file_size = (size_t)number(optarg, "file-size"); break;
-		default: fail(0, "use: load MODE DIR [--seconds S] [--threads N] [--pin CPU[,CPU]] [--size B] [--file-size B]");
+		case 'S': opt.shared = 1; break;
+		default:
+			fail(0, "use: load MODE DIR [--seconds S] [--threads N] [--pin CPU[,CPU]] [--size B] [--file-size B] [--shared]");
 		}
 	}
 	if (opt.threads < 1 || opt.threads > MAX_THREADS)
@@ -198,6 +234,20 @@ static void parse_options(int argc, char **argv)
 	if (optind + 2 != argc)
 		fail(0, "needs MODE and DIR (or self-test)");
 	opt.dir = argv[optind + 1];
+}
+
+static const struct mode *find_mode(const char *name)
+{
+	static const struct mode preparation = { .name = "prepare", .flags = -1, .size = LARGE, .room = 1u << 20 };
+	static const struct mode *const tables[] = { name_modes, data_modes, mixed_modes };
+
+	if (!strcmp(name, preparation.name))
+		return &preparation;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (const struct mode *mode = tables[i]; mode->name; mode++)
+			if (!strcmp(mode->name, name))
+				return mode;
+	fail(0, "no mode \"%s\"", name);
 }
 
 int main(int argc, char **argv)
@@ -227,7 +277,10 @@ int main(int argc, char **argv)
 		report(workers);
 		return 0;
 	}
-	for (unsigned int i = 0; i < opt.threads; i++)
-		prepare(&workers[i]);
+	for (unsigned int i = 0; i < opt.threads; i++) {
+		prepare_data(&workers[i]);
+		prepare_names(&workers[i]);
+		prepare_mixed(&workers[i]);
+	}
 	return 0;
 }

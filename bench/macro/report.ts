@@ -2,71 +2,108 @@
 // The summary's numbers are medians over rounds; ratios are taken within each round first. It does no I/O.
 import type { Measured } from "./cell.ts";
 import { median, pairedRatio, type Spread, spread } from "./statistics.ts";
+import type { Counts } from "./syscall-count.ts";
+import { columns } from "./table.ts";
 
-/** One run of one workload on one peer in one round: what it measured, or why it failed. */
-export type Cell = { round: number; workload: string; peer: string } & ({ measured: Measured } | { error: string });
+/** One run of one scenario on one peer in one round: what it measured, or why it failed. */
+export type Cell = { round: number; scenario: string; peer: string } & ({ measured: Measured } | { error: string });
 
-/** Medians over the rounds of one workload on one peer; times in microseconds, server costs per operation. */
+/** System calls per operation of one scenario on one peer. */
+export type Count = { scenario: string; peer: string } & Counts;
+
+/**
+ * Medians over the rounds of one scenario on one peer; times in microseconds. CPU time and what is counted is per
+ * operation: the client in user mode, the server in user mode, the kernel for both of them.
+ */
 export type Row = {
-  workload: string;
+  scenario: string;
   peer: string;
   opsPerS: Spread;
   ratio: Spread | undefined;
   bytesPerS: number;
   p50Us: number;
   p99Us: number;
+  p999Us: number;
+  clientCpuUs: number;
   serverCpuUs: number | undefined;
-  serverSwitches: number | undefined;
+  kernelCpuUs: number;
+  clientSystemUs: number;
+  serverSystemUs: number | undefined;
+  sleeps: number | undefined;
+  switches: number;
+  syscalls: number | undefined;
+  rssBytes: number | undefined;
+  quantiles: ReadonlyArray<readonly [number, number]>;
 };
 
-/** Summarises cells, in the order in which their workloads and peers are given; pairs without a result have no row. */
+/** Summarises cells, in the order in which their scenarios and peers are given; pairs without a result have no row. */
 export function summarise(
   cells: readonly Cell[],
-  workloads: readonly string[],
+  counts: readonly Count[],
+  scenarios: readonly string[],
   peers: readonly string[],
   baseline: string,
 ): Row[] {
   const rows: Row[] = [];
-  for (const workload of workloads) {
-    const base = rounds(cells, workload, baseline);
+  for (const scenario of scenarios) {
+    const base = ratesOf(cells, scenario, baseline);
     for (const peer of peers) {
-      const row = summariseOne(workload, peer, rounds(cells, workload, peer), base);
-      if (row) rows.push(row);
+      const results = roundsOf(cells, scenario, peer);
+      const count = counts.find((one) => one.scenario === scenario && one.peer === peer);
+      const rates = ratesOf(cells, scenario, peer);
+      const row = summariseOne([...results.values()], count, pairedRatio(rates, base));
+      if (row) rows.push({ scenario, peer, ...row });
     }
   }
   return rows;
 }
 
-function rounds(cells: readonly Cell[], workload: string, peer: string): Map<number, Measured> {
+function roundsOf(cells: readonly Cell[], scenario: string, peer: string): Map<number, Measured> {
   const found = new Map<number, Measured>();
   for (const cell of cells) {
-    if (cell.workload === workload && cell.peer === peer && "measured" in cell) found.set(cell.round, cell.measured);
+    if (cell.scenario === scenario && cell.peer === peer && "measured" in cell) found.set(cell.round, cell.measured);
   }
   return found;
 }
 
-function rates(results: ReadonlyMap<number, Measured>): Map<number, number> {
-  return new Map([...results].map(([round, measured]) => [round, measured.ops_per_s]));
+/** Operations per second of each round of one scenario on one peer. */
+export function ratesOf(cells: readonly Cell[], scenario: string, peer: string): Map<number, number> {
+  return new Map([...roundsOf(cells, scenario, peer)].map(([round, measured]) => [round, measured.ops_per_s]));
 }
 
-type Results = ReadonlyMap<number, Measured>;
-
-function summariseOne(workload: string, peer: string, results: Results, base: Results): Row | undefined {
-  const all = [...results.values()];
+function summariseOne(
+  all: readonly Measured[],
+  count: Count | undefined,
+  ratio: Spread | undefined,
+): Omit<Row, "scenario" | "peer"> | undefined {
   const opsPerS = spread(all.map((measured) => measured.ops_per_s));
-  if (!opsPerS) return undefined;
-  const perOp = (cost: (measured: Measured) => number | undefined) =>
-    median(all.flatMap((measured) => (cost(measured) ?? Number.NaN) / measured.ops).filter((value) => value >= 0));
+  const middle = all[all.length >> 1];
+  if (!opsPerS || !middle) return undefined;
+  const of = (value: (measured: Measured) => number | undefined) =>
+    median(all.map((measured) => value(measured) ?? Number.NaN).filter((number) => !Number.isNaN(number)));
+  const perOp = (value: (measured: Measured) => number | undefined) =>
+    of((measured) => (value(measured) ?? Number.NaN) / measured.ops);
+  const serverSystem = (one: Measured) =>
+    one.server_cpu_us === undefined ? undefined : one.server_cpu_us - (one.server_user_us ?? 0);
+  const switches = (one: Measured) =>
+    one.voluntary + one.involuntary + (one.server_voluntary ?? 0) + (one.server_involuntary ?? 0);
   return {
-    workload,
-    peer,
     opsPerS,
-    ratio: pairedRatio(rates(results), rates(base)),
-    bytesPerS: median(all.map((measured) => measured.bytes_per_s)) ?? 0,
-    p50Us: median(all.map((measured) => measured.p50_us)) ?? 0,
-    p99Us: median(all.map((measured) => measured.p99_us)) ?? 0,
-    serverCpuUs: perOp((measured) => measured.server_cpu_us),
-    serverSwitches: perOp((measured) => measured.server_voluntary),
+    ratio,
+    bytesPerS: of((one) => one.bytes_per_s) ?? 0,
+    p50Us: of((one) => one.p50_us) ?? 0,
+    p99Us: of((one) => one.p99_us) ?? 0,
+    p999Us: of((one) => one.p999_us) ?? 0,
+    clientCpuUs: perOp((one) => one.user_us) ?? 0,
+    serverCpuUs: perOp((one) => one.server_user_us),
+    kernelCpuUs: perOp((one) => one.system_us + (serverSystem(one) ?? 0)) ?? 0,
+    clientSystemUs: perOp((one) => one.system_us) ?? 0,
+    serverSystemUs: perOp(serverSystem),
+    sleeps: perOp((one) => one.server_voluntary),
+    switches: perOp(switches) ?? 0,
+    syscalls: count && count.client + (count.server ?? 0),
+    rssBytes: of((one) => one.server_rss_bytes),
+    quantiles: middle.quantiles,
   };
 }
 
@@ -78,32 +115,38 @@ const HEADINGS = [
   "MB/s",
   "p50 us",
   "p99 us",
-  "srv cpu us/op",
-  "srv sleeps/op",
+  "p99.9 us",
+  "cpu us/op: client",
+  "server",
+  "kernel",
+  "sleeps/op",
+  "switches/op",
+  "syscalls/op",
+  "RSS MiB",
 ];
 
 /** The table as text, one line per row, columns aligned. */
 export function formatTable(rows: readonly Row[]): string {
-  const lines = [HEADINGS, ...rows.map(formatRow)];
-  const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  const align = (text: string, column: number) =>
-    column < 2 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0);
-  const text = lines.map((line) => line.map(align).join("  ").trimEnd());
-  text.splice(1, 0, widths.map((width) => "-".repeat(width)).join("  "));
-  return text.join("\n");
+  return columns(HEADINGS, rows.map(formatRow), 2);
 }
 
 function formatRow(row: Row): string[] {
   return [
-    row.workload,
+    row.scenario,
     row.peer,
     formatSpread(row.opsPerS, 0),
     row.ratio ? formatSpread(row.ratio, 2) : "-",
     row.bytesPerS > 0 ? (row.bytesPerS / 1e6).toFixed(0) : "-",
     row.p50Us.toFixed(1),
     row.p99Us.toFixed(1),
+    row.p999Us.toFixed(1),
+    row.clientCpuUs.toFixed(1),
     row.serverCpuUs?.toFixed(1) ?? "-",
-    row.serverSwitches?.toFixed(2) ?? "-",
+    row.kernelCpuUs.toFixed(1),
+    row.sleeps?.toFixed(2) ?? "-",
+    row.switches.toFixed(2),
+    row.syscalls?.toFixed(1) ?? "-",
+    row.rssBytes === undefined ? "-" : (row.rssBytes / 2 ** 20).toFixed(0),
   ];
 }
 

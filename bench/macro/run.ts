@@ -1,173 +1,182 @@
-// The runner of the macro benchmark: workloads x peers, interleaved in rounds, all peers mounted throughout.
-// It owns the working directory on tmpfs, the peers' lives and the result file; every way out stops and removes them.
+// The runner of the macro benchmark: scenarios x peers, interleaved in rounds, all peers mounted throughout.
+// It owns the working directories and the result file; every way out stops and removes what was started.
 // A cell that fails is recorded with its reason and makes the exit status 1; it does not end the run.
-import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { buildLoad } from "./build.ts";
-import { type ClientOptions, HUNG, measure, runLoad, type Workload } from "./cell.ts";
+import { type ClientOptions, measure } from "./cell.ts";
+import { formatVerdicts, judge } from "./claims.ts";
+import { type Berth, type Fleet, startFleet } from "./fleet.ts";
+import { HUNG, runClient } from "./load-client.ts";
 import { allowedCpus, machineFacts } from "./machine.ts";
-import { HELP, type Options, parseOptions } from "./options.ts";
-import type { Peer, Running } from "./peers.ts";
-import { type Cell, formatTable, summarise } from "./report.ts";
+import { type Options, pairsOf } from "./options.ts";
+import { PEERS } from "./peers/table.ts";
+import { createProgress, type Progress } from "./progress.ts";
+import { type Cell, type Count, formatTable, summarise } from "./report.ts";
+import { type Result, writeResult } from "./results.ts";
 import { makeScratch, removeScratch, sweepScratch } from "./scratch.ts";
 import { rotate } from "./statistics.ts";
+import { countSyscalls } from "./syscall-count.ts";
+import { type Cpus, choosePlacement, type Scenario, scenarioName } from "./workloads.ts";
 
-const RESULTS = join(import.meta.dirname, "../results");
 const TMPFS = "/dev/shm";
 const PREPARE_DEADLINE_MS = 60_000;
 
-type Started = { peer: Peer; running: Running };
-type LeftOut = { peer: string; reason: string };
-type Bench = { options: Options; client: ClientOptions; started: Started[]; leftOut: LeftOut[]; cells: Cell[] };
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
+type Matrix = ReadonlyMap<Scenario, readonly string[]>;
+type Bench = {
+  options: Options;
+  client: ClientOptions;
+  matrix: Matrix;
+  cpus: readonly number[];
+  fleet: Fleet;
+  cells: Cell[];
+  counts: Count[];
+  failed: Set<string>;
+  progress: Progress;
+};
+type Task = { round: number; scenario: Scenario; name: string; peer: string; cpus: Cpus };
 
 function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function choosePlacement({ placement }: Options): Promise<{ client?: number; server?: number }> {
-  if (placement === "none") return {};
-  const allowed = await allowedCpus();
-  const last = allowed.at(-1);
-  const other = placement === "same" ? last : allowed.at(-2);
-  if (last === undefined || other === undefined) throw new Error("--placement apart needs two CPUs");
-  return { client: other, server: last };
-}
-
-async function startPeers(bench: Bench, source: string, folder: string, cpu: number | undefined): Promise<void> {
-  for (const peer of bench.options.peers) {
-    const mountpoint = join(folder, peer.name);
-    await mkdir(mountpoint);
-    try {
-      bench.started.push({ peer, running: await peer.start(source, mountpoint, { cpu }) });
-    } catch (error) {
-      if (bench.options.named) throw new Error(`${peer.name}: ${message(error)}`);
-      bench.leftOut.push({ peer: peer.name, reason: message(error) });
+// One server per peer and place; raw has no place, since it has no server.
+function berthsOf(matrix: Matrix, cpus: readonly number[]): Berth[] {
+  const berths = new Map<string, Berth>();
+  for (const [scenario, peers] of matrix) {
+    const { server } = choosePlacement(scenario.placement, cpus);
+    for (const name of peers) {
+      const peer = PEERS.find((one) => one.name === name);
+      if (peer) berths.set(`${name} ${server}`, { peer, cpu: server });
     }
   }
+  return [...berths.values()];
 }
 
-// Round -1 warms up: compilers, caches and the clock of the CPU. It is measured like the others and then forgotten.
+// Round -1 warms up compilers, caches and the CPU's clock, and counts system calls; its times are forgotten.
 async function measureRounds(bench: Bench, signal: AbortSignal): Promise<void> {
-  const failed = new Set<string>();
-  for (let round = -1; round < bench.options.rounds; round++) {
-    say(round < 0 ? "warming up" : `round ${round + 1} of ${bench.options.rounds}`);
-    for (const workload of bench.options.workloads) {
-      for (const started of rotate(bench.started, round + 1)) {
+  const { options, matrix, cpus, progress } = bench;
+  for (let round = -1; round < options.rounds; round++) {
+    if (!process.stderr.isTTY) progress.say(round < 0 ? "warming up" : `round ${round + 1} of ${options.rounds}`);
+    for (const [scenario, peers] of matrix) {
+      for (const peer of rotate(peers, round + 1)) {
         if (signal.aborted) return;
-        const key = `${workload.name} ${started.peer.name}`;
-        if (!failed.has(key) && !(await measureCell(bench, round, workload, started, signal))) failed.add(key);
+        const name = scenarioName(scenario);
+        progress.step(`${round < 0 ? "warming up" : `round ${round + 1} of ${options.rounds}`}: ${name} on ${peer}`);
+        await measureCell(
+          bench,
+          { round, scenario, name, peer, cpus: choosePlacement(scenario.placement, cpus) },
+          signal,
+        );
       }
     }
   }
 }
 
-// False when the pair failed and is not to be tried again. A peer whose client hangs is stopped at once.
-async function measureCell(
-  bench: Bench,
-  round: number,
-  workload: Workload,
-  started: Started,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { peer, running } = started;
-  const name = { round, workload: workload.name, peer: peer.name };
+// A pair that failed is not tried again. A peer whose client hangs is stopped at once.
+async function measureCell(bench: Bench, task: Task, signal: AbortSignal): Promise<void> {
+  const { round, scenario, name, peer, cpus } = task;
+  const running = bench.fleet.find(peer, cpus.server);
+  const key = `${name} ${peer}`;
+  if (!running || bench.failed.has(key)) return;
   try {
-    const measured = await measure(workload, running, bench.client, signal);
-    if (round >= 0) bench.cells.push({ ...name, measured });
-    return true;
+    if (round < 0) {
+      const count = await countSyscalls(scenario, running, bench.client, cpus, signal);
+      if (count) bench.counts.push({ scenario: name, peer, ...count });
+      if (count) return;
+    }
+    const measured = await measure(scenario, running, bench.client, cpus, signal);
+    if (round >= 0) bench.cells.push({ round, scenario: name, peer, measured });
   } catch (error) {
-    if (signal.aborted) return false;
-    bench.cells.push({ ...name, error: message(error) });
-    say(`${workload.name} on ${peer.name}: ${message(error)}`);
-    if (!(error instanceof Error) || error.cause !== HUNG) return false;
-    bench.started.splice(bench.started.indexOf(started), 1);
-    bench.leftOut.push({ peer: peer.name, reason: `hung in ${workload.name}; stopped` });
-    await running.stop().catch((failure) => say(`${peer.name}: ${message(failure)}`));
-    return false;
+    if (signal.aborted) return;
+    bench.failed.add(key);
+    bench.cells.push({ round, scenario: name, peer, error: message(error) });
+    bench.progress.say(`${name} on ${peer}: ${message(error)}`);
+    if (!(error instanceof Error) || error.cause !== HUNG) return;
+    const dropped = bench.fleet.drop(peer, cpus.server, `hung in ${name}; stopped`);
+    await dropped.catch((failure) => bench.progress.say(`${peer}: ${message(failure)}`));
   }
 }
 
-async function stopPeers(bench: Bench): Promise<boolean> {
-  let clean = true;
-  for (const { peer, running } of bench.started.splice(0).reverse()) {
-    await running.stop().catch((error) => {
-      clean = false;
-      say(`${peer.name}: ${message(error)}`);
-    });
-  }
-  return clean;
-}
-
-async function writeResults(bench: Bench, interrupted: boolean): Promise<void> {
-  const { options, cells, leftOut } = bench;
-  const workloads = options.workloads.map(({ name }) => name);
-  const peers = options.peers.map(({ name }) => name);
-  const rows = summarise(cells, workloads, peers, options.baseline);
-  if (cells.length === 0) return say("nothing was measured");
-  const started = new Date().toISOString();
-  const settings = { ...options, workloads, peers, client_cpu: bench.client.cpu ?? null };
-  const result = {
-    written: started,
+async function finish(bench: Bench, idle: Result["idle"], command: string, interrupted: boolean): Promise<Result> {
+  const { options, cells, counts, fleet } = bench;
+  const scenarios = [...bench.matrix.keys()].map(scenarioName);
+  const wanted = new Set([...bench.matrix.values()].flat());
+  const peers = PEERS.map(({ name }) => name).filter((name) => wanted.has(name));
+  const { groups: _groups, claims, ...plain } = options;
+  return {
+    version: 2,
+    written: new Date().toISOString(),
+    command,
     machine: await machineFacts(),
-    settings,
+    settings: { ...plain, scenarios, peers },
     interrupted,
-    leftOut,
-    summary: rows,
+    leftOut: fleet.leftOut,
+    idle,
+    summary: summarise(cells, counts, scenarios, peers, options.baseline),
+    verdicts: judge(claims, cells),
+    counts,
     cells,
   };
-  await mkdir(RESULTS, { recursive: true });
-  const path = join(RESULTS, `macro-${started.replaceAll(/[:.]/g, "-")}.json`);
-  await writeFile(path, `${JSON.stringify(result, null, 1)}\n`);
-  process.stdout.write(`${formatTable(rows)}\n`);
-  say(`ratio to ${options.baseline} within each round; placement ${options.placement}; raw: ${path}`);
-  for (const { peer, reason } of leftOut) say(`not measured: ${peer}: ${reason}`);
 }
 
-async function runBench(options: Options, signal: AbortSignal): Promise<number> {
-  const cpus = await choosePlacement(options);
+function show(result: Result, path: string, say: (text: string) => void): void {
+  process.stdout.write(`${formatTable(result.summary)}\n`);
+  if (result.verdicts.length > 0) process.stdout.write(`\n${formatVerdicts(result.verdicts)}\n`);
+  for (const { peer, cpuMs, seconds } of result.idle) {
+    if (cpuMs >= 0.5) say(`idle: ${peer} used ${cpuMs.toFixed(1)} ms of CPU in ${seconds} s`);
+  }
+  for (const { peer, reason } of result.leftOut) say(`not measured: ${peer}: ${reason}`);
+  say(`ratio to ${result.settings.baseline} within each round; raw: ${path}`);
+}
+
+/** Runs the benchmark; resolves to the exit status and the file of the result, which is undefined when there is none. */
+export async function runMacro(
+  options: Options,
+  command: string,
+  signal: AbortSignal,
+): Promise<{ status: number; path: string | undefined }> {
   const program = await buildLoad();
-  const client = { program, seconds: options.seconds, fileSize: options.fileSize, cpu: cpus.client };
-  const bench: Bench = { options, client, started: [], leftOut: [], cells: [] };
+  const client = { program, seconds: options.seconds, fileSize: options.fileSize };
+  const matrix: Matrix = pairsOf(options.groups, scenarioName);
+  const cpus = await allowedCpus();
+  const steps = [...matrix.values()].reduce((sum, peers) => sum + peers.length, 0) * (options.rounds + 1);
+  const berths = berthsOf(matrix, cpus);
   for (const parent of [TMPFS, tmpdir()]) await sweepScratch(parent);
   const source = await makeScratch(TMPFS);
-  let clean = true;
   try {
     const folder = await makeScratch(tmpdir());
     try {
-      const threads = Math.max(...options.workloads.map((workload) => workload.threads));
-      const size = ["--file-size", String(options.fileSize)];
-      await runLoad(program, ["prepare", source, "--threads", String(threads), ...size], PREPARE_DEADLINE_MS, signal);
-      await startPeers(bench, source, folder, cpus.server);
-      await measureRounds(bench, signal);
+      const threads = Math.max(...[...matrix.keys()].map((scenario) => scenario.threads));
+      const size = ["--file-size", String(options.fileSize), "--threads", String(threads)];
+      await runClient([program, "prepare", source, ...size], PREPARE_DEADLINE_MS, signal);
+      const starting = createProgress(berths.length);
+      const fleet = await startFleet(berths, source, folder, { all: options.named, say: starting.step, signal });
+      starting.end();
+      const progress = createProgress(steps);
+      const bench: Bench = { options, client, matrix, cpus, fleet, cells: [], counts: [], failed: new Set(), progress };
+      let idle: Result["idle"] = [];
+      let failures: string[] = [];
+      try {
+        idle = await fleet.idle(options.idleSeconds, signal);
+        await measureRounds(bench, signal);
+      } finally {
+        progress.end();
+        failures = await fleet.stop();
+        for (const failure of failures) progress.say(failure);
+      }
+      if (bench.cells.length === 0) {
+        progress.say("nothing was measured");
+        return { status: 1, path: undefined };
+      }
+      const result = await finish(bench, idle, command, signal.aborted);
+      const path = await writeResult(result);
+      show(result, path, progress.say);
+      const clean = failures.length === 0 && bench.failed.size === 0;
+      return { status: clean ? 0 : 1, path };
     } finally {
-      clean = await stopPeers(bench);
       await removeScratch(folder);
     }
   } finally {
     await removeScratch(source);
-    await writeResults(bench, signal.aborted);
   }
-  return clean && bench.cells.every((cell) => "measured" in cell) ? 0 : 1;
 }
-
-async function main(): Promise<number> {
-  const options = parseOptions(process.argv.slice(2));
-  if (!options) {
-    process.stdout.write(`${HELP}\n`);
-    return 0;
-  }
-  const stop = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stop.abort());
-  const status = await runBench(options, stop.signal);
-  return stop.signal.aborted ? 130 : status;
-}
-
-process.exitCode = await main().catch((error) => {
-  say(`bench: ${message(error)}`);
-  return 1;
-});

@@ -5,7 +5,7 @@ import { parseSchedstat, parseStat, readUsage } from "./server-usage.ts";
 
 test("parseStat: finds utime and stime behind a name with spaces and parentheses", () => {
   const line = "42 (a) b (c)) S 1 42 42 0 -1 4194304 100 0 0 0 7 5 0 0 20 0 1 0 99 1000 10";
-  expect(parseStat(line)).toBe(120_000);
+  expect(parseStat(line)).toEqual({ userUs: 70_000, systemUs: 50_000 });
 });
 
 test("parseSchedstat: is nanoseconds, and has no value when the kernel keeps none", () => {

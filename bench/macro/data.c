@@ -1,54 +1,16 @@
 /*
- * The workloads: one function per operation, and the table of modes. An operation either succeeds whole, with the
- * right data, or ends the run by fail(). No clock and no threads here.
+ * The workloads on the data of one large file: one function per operation, and their table. An operation either
+ * succeeds whole, with the right data, or ends the run by fail(). No clock and no threads here.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "load.h"
-
-/* xorshift64: never 0 when the seed is not. */
-static uint64_t next_random(struct worker *w)
-{
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return w->random;
-}
-
-static void step_stat(struct worker *w)
-{
-	struct stat st;
-
-	if (stat(w->data, &st))
-		fail(errno, "stat %s", w->data);
-}
-
-static void step_open(struct worker *w)
-{
-	int fd = open(w->data, O_RDONLY);
-
-	if (fd < 0)
-		fail(errno, "open %s", w->data);
-	if (close(fd))
-		fail(errno, "close %s", w->data);
-}
-
-static void step_create(struct worker *w)
-{
-	int fd = open(w->fresh, O_CREAT | O_EXCL | O_WRONLY, 0600);
-
-	if (fd < 0)
-		fail(errno, "create %s", w->fresh);
-	if (close(fd))
-		fail(errno, "close %s", w->fresh);
-	if (unlink(w->fresh))
-		fail(errno, "unlink %s", w->fresh);
-}
 
 static void stamp(unsigned char *buffer, size_t size, off_t offset)
 {
@@ -124,18 +86,56 @@ static void step_sequential_write(struct worker *w)
 	write_at(w, sequential_offset(w));
 }
 
-static const struct mode modes[] = {
-	{ "stat", step_stat, -1, 0 },
-	{ "open", step_open, -1, 0 },
-	{ "create", step_create, -1, 0 },
-	{ "rread", step_random_read, O_RDONLY | O_DIRECT, BLOCK },
-	{ "rwrite", step_random_write, O_WRONLY | O_DIRECT, BLOCK },
-	{ "sread", step_sequential_read, O_RDONLY, 128u << 10 },
-	{ "dread128k", step_sequential_read, O_RDONLY | O_DIRECT, 128u << 10 },
-	{ "dwrite128k", step_sequential_write, O_WRONLY | O_DIRECT, 128u << 10 },
+/*
+ * Reads one page by touching it; pages come in an order that no readahead guesses. After a pass over the file both the
+ * mapping and the page cache are dropped, so that the next pass asks the server again.
+ */
+static void step_mapped_read(struct worker *w)
+{
+	size_t pages = opt.file_size / BLOCK;
+	off_t offset = (off_t)((uint64_t)w->next * 2654435761u % pages * BLOCK);
+	uint64_t mark;
+
+	memcpy(&mark, w->map + offset, sizeof(mark));
+	if (mark != (uint64_t)offset)
+		fail(0, "mapped page at %lld of %s: wrong data", (long long)offset, w->data);
+	if ((size_t)++w->next < pages)
+		return;
+	w->next = 0;
+	if (madvise(w->map, opt.file_size, MADV_DONTNEED))
+		fail(errno, "madvise %s", w->data);
+	posix_fadvise(w->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+static void begin_mapped(struct worker *w)
+{
+	posix_fadvise(w->fd, 0, 0, POSIX_FADV_DONTNEED);
+	w->map = mmap(NULL, opt.file_size, PROT_READ, MAP_SHARED, w->fd, 0);
+	if (w->map == MAP_FAILED)
+		fail(errno, "mmap %s", w->data);
+	if (madvise(w->map, opt.file_size, MADV_RANDOM))
+		fail(errno, "madvise %s", w->data);
+}
+
+static void end_mapped(struct worker *w)
+{
+	if (munmap(w->map, opt.file_size))
+		fail(errno, "munmap %s", w->data);
+}
+
+const struct mode data_modes[] = {
+	{ .name = "rread", .step = step_random_read, .flags = O_RDONLY | O_DIRECT, .size = BLOCK },
+	{ .name = "rwrite", .step = step_random_write, .flags = O_WRONLY | O_DIRECT, .size = BLOCK },
+	{ .name = "sread", .step = step_sequential_read, .flags = O_RDONLY, .size = LARGE },
+	{ .name = "swrite", .step = step_sequential_write, .flags = O_WRONLY, .size = LARGE },
+	{ .name = "dread128k", .step = step_sequential_read, .flags = O_RDONLY | O_DIRECT, .size = LARGE },
+	{ .name = "dwrite128k", .step = step_sequential_write, .flags = O_WRONLY | O_DIRECT, .size = LARGE },
+	{ .name = "mmap", .step = step_mapped_read, .flags = O_RDONLY, .size = BLOCK,
+	  .begin = begin_mapped, .end = end_mapped },
+	{ .name = NULL },
 };
 
-void prepare(struct worker *w)
+void prepare_data(struct worker *w)
 {
 	w->fd = open(w->data, O_CREAT | O_TRUNC | O_WRONLY, 0600);
 	if (w->fd < 0)
@@ -144,16 +144,4 @@ void prepare(struct worker *w)
 		write_at(w, at);
 	if (close(w->fd))
 		fail(errno, "close %s", w->data);
-}
-
-const struct mode *find_mode(const char *name)
-{
-	static const struct mode preparation = { "prepare", NULL, -1, 128u << 10 };
-
-	if (!strcmp(name, preparation.name))
-		return &preparation;
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		if (!strcmp(modes[i].name, name))
-			return &modes[i];
-	fail(0, "no mode \"%s\"", name);
 }

@@ -1,92 +1,44 @@
-// The filesystems that the macro benchmark compares: how each is built, started over a source directory, and stopped.
-// It owns the server processes and their mounts: stop() leaves neither behind, whatever state they are in.
-// It measures nothing.
+// The life of a peer's server: started, awaited until it has mounted, stopped. stop() leaves neither process nor mount,
+// whatever state they are in. It measures nothing and knows no peer by name.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { access, readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
-import { buildLibfuseExample } from "./build.ts";
+import type { Command, Peer, Place, Running } from "./peer.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-const MOUNT_DEADLINE_MS = 15_000;
+const ROOT = join(import.meta.dirname, "../../..");
+const MOUNT_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 5_000;
 const POLL_MS = 10;
 const run = promisify(execFile);
 
-/** Where a server runs: pinned to one CPU, or anywhere when undefined. */
-export type Placement = { cpu: number | undefined };
-
-/** A peer that serves. `directory` is what clients use; `pid` is the server's, undefined when there is none. */
-export type Running = { pid: number | undefined; directory: string; stop(): Promise<void> };
-
-/** One filesystem under comparison. start() resolves once it is mounted; it rejects, leaving nothing, with the reason. */
-export type Peer = {
-  name: string;
-  about: string;
-  start(source: string, mountpoint: string, placement: Placement): Promise<Running>;
-};
-
-/** Makes the command line of a server in the foreground. */
-type Command = (source: string, mountpoint: string) => Promise<readonly string[]>;
-
-function server(name: string, about: string, command: Command): Peer {
+/** A peer whose server is the program that `command` names. */
+export function serverPeer(
+  name: string,
+  about: string,
+  command: Command,
+  { uring = false, largePipes = false } = {},
+): Peer {
   return {
     name,
     about,
-    start: async (source, mountpoint, placement) => serve(await command(source, mountpoint), mountpoint, placement),
+    uring,
+    largePipes,
+    start: async (source, mountpoint, place) => serve(await command(source, mountpoint, place), mountpoint, place),
   };
 }
-
-const raw: Peer = {
-  name: "raw",
-  about: "the source directory itself, no FUSE",
-  start: async (source) => ({ pid: undefined, directory: source, stop: async () => {} }),
-};
-
-const libfuseLowLevel: Command = async (source, mountpoint) => {
-  const program = await buildLibfuseExample("passthrough_ll");
-  return [program, "-f", "-s", "-o", `source=${source},cache=auto,timeout=0,default_permissions`, mountpoint];
-};
-
-// Its timeouts are zero in its source. It mirrors "/", so a module of libfuse narrows it to the source directory.
-const libfuseHighLevel: Command = async (source, mountpoint) => {
-  const program = await buildLibfuseExample("passthrough_fh");
-  return [program, "-f", "-s", "-o", `modules=subdir,subdir=${source},default_permissions`, mountpoint];
-};
-
-function rfuse(...flags: string[]): Command {
-  return async (source, mountpoint) => {
-    const example = join(ROOT, "examples/passthrough.ts");
-    await access(example).catch(() => {
-      throw new Error("examples/passthrough.ts does not exist");
-    });
-    return [process.execPath, "run", example, source, mountpoint, "--cache", "0", "--foreground", ...flags];
-  };
-}
-
-/** All known peers, in the order of the report. */
-export const PEERS: readonly Peer[] = [
-  raw,
-  server("passthrough_ll", "libfuse's low-level example, one thread, zero timeouts", libfuseLowLevel),
-  server(
-    "passthrough_fh",
-    "libfuse's high-level example with file handles, one thread, zero timeouts",
-    libfuseHighLevel,
-  ),
-  server("rfuse-dev", "examples/passthrough.ts on /dev/fuse, zero timeouts", rfuse()),
-];
 
 // A session of its own keeps Ctrl-C from reaching the server before stop() does; the death signal ends it should this
 // process be killed.
-function launch(words: readonly string[], { cpu }: Placement): ChildProcess {
+function launch(words: readonly string[], { cpu }: Place): ChildProcess {
   const pin = cpu === undefined ? [] : ["taskset", "-c", String(cpu)];
   const [program = "", ...args] = ["setpriv", "--pdeathsig", "TERM", ...pin, ...words];
   return spawn(program, args, { cwd: ROOT, detached: true, stdio: ["ignore", "ignore", "pipe"] });
 }
 
-async function serve(words: readonly string[], mountpoint: string, placement: Placement): Promise<Running> {
-  const child = launch(words, placement);
+async function serve(words: readonly string[], mountpoint: string, place: Place): Promise<Running> {
+  const child = launch(words, place);
   let said = "";
   let startError: Error | undefined;
   child.on("error", (error) => {
@@ -102,11 +54,26 @@ async function serve(words: readonly string[], mountpoint: string, placement: Pl
       if (ended(child)) throw new Error("the server ended before it had mounted");
       return isMounted(mountpoint);
     });
+    await answers(mountpoint);
   } catch (error) {
     await stop();
     throw new Error(`${error instanceof Error ? error.message : error}${said ? `; it said: ${said.trim()}` : ""}`);
   }
   return { pid: child.pid, directory: mountpoint, stop };
+}
+
+// The mount is in the table before its session is negotiated.
+async function answers(mountpoint: string): Promise<void> {
+  const limit = new AbortController();
+  const late = pause(MOUNT_DEADLINE_MS, undefined, { signal: limit.signal }).then(() => {
+    throw new Error(`the mount did not answer within ${MOUNT_DEADLINE_MS / 1000} s`);
+  });
+  late.catch(() => {});
+  try {
+    await Promise.race([stat(join(mountpoint, ".")), late]);
+  } finally {
+    limit.abort();
+  }
 }
 
 function ended(child: ChildProcess): boolean {

@@ -1,0 +1,27 @@
+// The server of rfuse's own peers: mounts what it is told to until it is unmounted.
+//   bun run bench/macro/peers/serve.ts passthrough|async SOURCE MOUNTPOINT OPTIONS
+// OPTIONS is JSON of mount(); a lane that is asked for by name and not had is an error, never another lane.
+import { type MountOptions, mount, passthroughModule } from "../../../src/index.ts";
+
+const MODULES: Record<string, URL> = {
+  passthrough: passthroughModule,
+  async: new URL("./async-module.ts", import.meta.url),
+};
+
+const [kind = "", source = "", mountpoint = "", json = "{}"] = process.argv.slice(2);
+const module = MODULES[kind];
+if (module === undefined) throw new Error(`no filesystem "${kind}"`);
+const options = JSON.parse(json) as MountOptions & { filesystemOptions?: object };
+const mounted = await mount(mountpoint, module, {
+  ...options,
+  name: source,
+  filesystemOptions: { ...options.filesystemOptions, source },
+});
+if (options.lane !== undefined && options.lane !== "auto" && mounted.lane !== options.lane) {
+  process.stderr.write(`the lane is ${mounted.lane}: ${mounted.laneReason}\n`);
+  await mounted.unmount();
+  process.exit(1);
+}
+process.on("SIGTERM", () => void mounted.unmount({ lazy: true }).catch(() => process.exit(1)));
+const reason = await mounted.closed;
+process.exit(reason === "unmounted" ? 0 : 1);
