@@ -33,7 +33,7 @@ const SERVED: Record<string, Served> = {
       filesystem: PASSTHROUGH_MODULE,
       features: PASSED_THROUGH,
       forms: ["module"],
-      options: () => ({ source: makeSource(), passthrough: "on" }),
+      options: () => ({ source: makeSource() }),
     },
   }),
   memory: {

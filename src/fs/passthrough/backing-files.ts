@@ -5,7 +5,7 @@
 // source can be run, and the source be remounted read-only, while ids are kept.
 
 import { ERRNO } from "../../../ffi/errno.ts";
-import { AT, close, O, openat, S, STATX, statx } from "../../../ffi/file.ts";
+import { AT, close, fstatfs, O, openat, S, STATX, statx } from "../../../ffi/file.ts";
 import { FOPEN } from "../../abi/fuse-constants.ts";
 import { FuseOpenOut } from "../../abi/fuse-structs.ts";
 import type { Request } from "../../codec/request.ts";
@@ -56,10 +56,10 @@ export function chooseHow(
     ordinary(state, request, offset);
     return HOW.ordinary;
   }
-  let how = FOPEN.PASSTHROUGH;
   const access = flags & O.ACCMODE;
-  if (access !== O.RDONLY && hasSetId(state, fd)) how |= FOPEN.DIRECT_IO;
-  request.setU32(offset + FuseOpenOut.at.open_flags, request.u32(offset + FuseOpenOut.at.open_flags) | how);
+  let open = request.u32(offset + FuseOpenOut.at.open_flags) | FOPEN.PASSTHROUGH;
+  if (access !== O.RDONLY && isDaemons(state, fd, flags)) open |= FOPEN.DIRECT_IO;
+  request.setU32(offset + FuseOpenOut.at.open_flags, open);
   request.setU32(offset + FuseOpenOut.at.backing_id, id);
   if (access !== O.RDWR) return HOW.passed;
   const first = backing.addMapped(nodeid);
@@ -73,6 +73,22 @@ export function endHow(state: State, nodeid: number, how: number): void {
   const { backing } = state.tables;
   const id = backing.leave(nodeid, (how & HOW.passed) !== 0, (how & HOW.mapped) !== 0, backing.live <= MOST_IDLE);
   if (id !== 0) state.backing?.close(id);
+}
+
+// Whether the daemon must write, and read, for an open that may write. The kernel opens the source with the caller's
+// flags and does not follow fcntl(F_SETFL): without O_APPEND writes would go to the end still, without O_DIRECT ones that
+// are not aligned would fail, where alignment counts.
+function isDaemons(state: State, fd: number, flags: number): boolean {
+  if (hasSetId(state, fd)) return true;
+  if (state.options.passthrough === "on") return false;
+  return (flags & O.APPEND) !== 0 || ((flags & O.DIRECT) !== 0 && isAligned(state, fd));
+}
+
+const TMPFS_MAGIC = 0x01021994;
+
+// Whether the source's filesystem wants O_DIRECT aligned: all but tmpfs.
+function isAligned({ scratch }: State, fd: number): boolean {
+  return fstatfs(fd, scratch.statvfs) < 0 || scratch.words[scratch.statvfsWord] !== TMPFS_MAGIC;
 }
 
 // Who may keep set-id bits is known with each WRITE that comes to the daemon; what the kernel writes by itself clears

@@ -28,8 +28,10 @@ export interface PassthroughOptions {
   readonly writebackCache?: boolean;
   /**
    * FUSE passthrough: the kernel reads and writes the source by itself. "auto" (default) uses it where it can be had, as
-   * `stats()` tells; "on" makes the mount fail where it cannot (CAP_SYS_ADMIN, Linux 6.9) and does not go with `directIo`
-   * and `writebackCache`, beside which "auto" means "off".
+   * `stats()` tells, and where nobody can tell the difference. "on" makes the mount fail where it cannot be had
+   * (CAP_SYS_ADMIN, Linux 6.9), and passes files through that are open for writing with O_APPEND or O_DIRECT as well: the
+   * kernel then does not follow a later fcntl(F_SETFL) that takes these flags away. "on" does not go with `directIo` and
+   * `writebackCache`; beside them "auto" means "off".
    */
   readonly passthrough?: "auto" | "on" | "off";
   /**
