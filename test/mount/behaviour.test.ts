@@ -4,7 +4,7 @@
 
 import { afterAll, beforeAll, describe } from "vitest";
 import { behaviour, type Features } from "../behaviour/suite.ts";
-import { kernelAtLeast, MEMORY, makeSource, PASSED_THROUGH, PASSTHROUGH } from "./features.ts";
+import { canPass, MEMORY, makeSource, PASSED_THROUGH, PASSTHROUGH } from "./features.ts";
 import { type Daemon, startMount } from "./harness.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -17,8 +17,6 @@ interface Served {
   options(): Record<string, unknown>;
 }
 
-/** FUSE passthrough needs privilege and Linux 6.9. */
-const canPass = isRoot && kernelAtLeast(6, 9);
 const PASSTHROUGH_MODULE = new URL("../../src/fs/passthrough/module.ts", import.meta.url);
 
 const SERVED: Record<string, Served> = {

@@ -7,11 +7,13 @@ import { afterAll } from "vitest";
 import type { Features } from "../behaviour/suite.ts";
 import { TMPFS } from "../behaviour/tmpfs.ts";
 
-/** Whether the running kernel is of this version or later. */
-export function kernelAtLeast(major: number, minor: number): boolean {
+function kernelAtLeast(major: number, minor: number): boolean {
   const [ours = 0, its = 0] = release().split(".").map(Number);
   return ours > major || (ours === major && its >= minor);
 }
+
+/** FUSE passthrough, where the filesystem may choose it, is what serves. */
+export const canPass: boolean = process.getuid?.() === 0 && kernelAtLeast(6, 9);
 
 /** A directory on tmpfs to pass through; removed after the tests of the block that made it. */
 export function makeSource(): string {

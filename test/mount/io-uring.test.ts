@@ -51,7 +51,7 @@ const CASES: readonly Case[] = [
         workers: 2,
         placement: "per-core",
         queueDepth: 2,
-        filesystemOptions: { source: makeSource(), passthrough: "on" },
+        filesystemOptions: { source: makeSource() },
       },
     }),
   },

@@ -16,6 +16,8 @@ export interface ProgramTarget {
   readonly filesystem: URL;
   /** Options of the mount; `source` is an empty directory, removed afterwards. */
   options(source: string): Omit<MountOptions, "signal" | "debug">;
+  /** The kernel reads and writes the source by itself, so that what is cached is the source's. */
+  readonly passed?: boolean;
   /** Files in the largest tree. */
   readonly treeFiles: number;
 }

@@ -2,6 +2,7 @@
 // Owns the table of filesystems to try them on; the programs are in programs-*.ts.
 
 import { describe } from "vitest";
+import { canPass } from "./features.ts";
 import { buildPrograms } from "./programs-build.ts";
 import { copyPrograms } from "./programs-copy.ts";
 import { databasePrograms } from "./programs-database.ts";
@@ -18,9 +19,9 @@ const passthrough = (options: object): ProgramTarget => ({
 });
 
 const TARGETS: Record<string, ProgramTarget> = {
-  passthrough: passthrough({}),
+  passthrough: { ...passthrough({}), passed: canPass },
   // Without caching every step of a path is a request: fewer files take as long.
-  "passthrough without caching": { ...passthrough({ cacheMs: 0 }), treeFiles: 1000 },
+  "passthrough without caching": { ...passthrough({ cacheMs: 0, passthrough: "off" }), treeFiles: 1000 },
   memory: {
     filesystem: new URL("../../src/fs/memory/module.ts", import.meta.url),
     options: () => ({}),
