@@ -75,7 +75,7 @@ function moduleBytes(path: string): Buffer {
 function addDrivers(archive: Cpio, { modules, release }: KernelFiles): void {
   const order = new Set<string>();
   const lines: string[] = [];
-  const known = modules === undefined ? new Map<string, Driver>() : dependencies(modules);
+  const known = dependencies(modules);
   const kept = new Set<string>();
   for (const name of [...LOADED, ...AVAILABLE]) {
     const found = known.get(name);
@@ -87,7 +87,7 @@ function addDrivers(archive: Cpio, { modules, release }: KernelFiles): void {
   }
   const own = `boot/usr/lib/modules/${release}`;
   for (const path of kept) {
-    const bytes = moduleBytes(join(modules ?? "", path));
+    const bytes = moduleBytes(join(modules, path));
     if (order.has(path)) archive.file(`lib/modules/${basename(unpacked(path))}`, bytes);
     archive.file(`${own}/${unpacked(path)}`, bytes);
     const needs = known.get(nameOf(path))?.needs ?? [];

@@ -17,14 +17,16 @@ export interface KernelFiles {
   readonly version: string;
   /** The bootable image. */
   readonly image: string;
-  /** Folder of its modules, lib/modules/RELEASE; undefined for a kernel that has everything built in. */
-  readonly modules: string | undefined;
+  /** Folder of its modules, lib/modules/RELEASE. */
+  readonly modules: string;
   /** Root of the tree in which its modules are built. */
   readonly root: string;
   /** Build folder of the kernel, as seen in `root`. */
   readonly build: string;
   /** Folder of the kernel's fs/fuse, as seen in `root`. */
   readonly fuse: string;
+  /** Folders of this machine that must be bound to places in `root`, by place. */
+  readonly folders: Readonly<Record<string, string>>;
 }
 
 /** Programs that a module's build runs besides the compiler. */
@@ -153,6 +155,7 @@ export async function debianKernel(name: Exclude<KernelName, "debug">): Promise<
     root: join(folder, "root"),
     build: `/usr/src/linux-headers-${release}`,
     fuse: FUSE_SOURCE,
+    folders: {},
   };
 }
 

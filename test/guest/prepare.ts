@@ -1,6 +1,8 @@
 // Owns: from what the user asked for to what a guest boots from: kernel, module, sizes and times.
 // Must not: run anything in a guest.
 import { resolve } from "node:path";
+import { builtModule } from "./build-module.ts";
+import { debugKernel } from "./debug-kernel.ts";
 import type { Boot } from "./initramfs.ts";
 import { debianKernel } from "./kernel-files.ts";
 import type { Options } from "./options.ts";
@@ -12,9 +14,8 @@ const BOOT_MS = { "6.1": 90_000, "6.12": 90_000, "7.2": 90_000, debug: 240_000 }
 /** Fetches, builds and finds what the options ask for. */
 export async function prepare(options: Options): Promise<{ boot: Boot; limits: Limits }> {
   const { kernel: name, argv, env, load, kmemleak } = options;
-  if (name === "debug") throw new Error("the debug kernel is not there yet");
-  const kernel = await debianKernel(name);
-  const module = undefined;
+  const kernel = name === "debug" ? await debugKernel() : await debianKernel(name);
+  const module = await builtModule(kernel, options.module);
   const files = Object.fromEntries(Object.entries(options.files).map(([to, from]) => [to, resolve(from)]));
   const limits = {
     cpus: options.cpus,
