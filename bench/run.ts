@@ -1,12 +1,22 @@
 // The command line of the benchmark: which of its parts is meant, and its exit status.
 // Signals stop what runs and keep what is done; a second one ends the process at once.
+import { runCompare } from "./macro/compare.ts";
+import { runFio } from "./macro/fio/run.ts";
 import { allowedCpus } from "./macro/machine.ts";
 import { HELP, parseOptions } from "./macro/options.ts";
+import { runReal } from "./macro/real/run.ts";
+import { readResult } from "./macro/results.ts";
 import { runMacro } from "./macro/run.ts";
+import { runReport, writeReport } from "./report/write.ts";
 
 type Part = (words: readonly string[], signal: AbortSignal) => Promise<number>;
 
-const PARTS: Record<string, Part> = {};
+const PARTS: Record<string, Part> = {
+  compare: runCompare,
+  real: runReal,
+  fio: runFio,
+  report: runReport,
+};
 
 const macro: Part = async (words, signal) => {
   const options = parseOptions(words, (await allowedCpus()).length);
@@ -14,7 +24,10 @@ const macro: Part = async (words, signal) => {
     process.stdout.write(`${HELP}\n`);
     return 0;
   }
-  const { status } = await runMacro(options, ["bun run bench", ...words].join(" "), signal);
+  const { status, path } = await runMacro(options, ["bun run bench", ...words].join(" "), signal);
+  if (path !== undefined && options.page) {
+    process.stderr.write(`page: ${await writeReport(path, await readResult(path))}\n`);
+  }
   return status;
 };
 

@@ -50,7 +50,7 @@ export const HELP = `use: bun run bench [options]              measures, prints 
   --only W[,W]       workloads: ${WORKLOADS.map(({ name }) => name).join(", ")}
   --peers P[,P]      peers: ${PEERS.map(({ name }) => name).join(", ")}
                      (one of the default peers that cannot start is left out with the reason)
-  --baseline P       the peer that ratios refer to (passthrough_ll)
+  --baseline P       the peer that ratios refer to (the preset's, else passthrough_ll)
   --placement WHERE  client and server on the same CPU, apart, none (not pinned), or spread: a client on each CPU (same)
   --threads N        client threads (1; spread: one per CPU)
   --file-size MIB    size of each data file on tmpfs (64)
@@ -71,7 +71,7 @@ export function parseOptions(words: readonly string[], cpus: number): Options | 
   if (values.help) return undefined;
   if (values.quick && values.full) throw new Error("--quick and --full exclude each other");
   const preset = values.preset === undefined ? undefined : presetNamed(values.preset.split(","));
-  const baseline = values.baseline ?? "passthrough_ll";
+  const baseline = values.baseline ?? preset?.baseline ?? "passthrough_ll";
   pick("peer", PEERS, baseline);
   return {
     preset: preset?.name ?? (values.quick ? "quick" : values.full ? "full" : "default"),

@@ -11,7 +11,14 @@ export type Source = { scenario: Scenario; peer: string };
 /** The ratio of two cells, and what it is to be at least. */
 export type Claim = { text: string; over: Source; under: Source; atLeast: number };
 
-export type Preset = { name: string; about: string; groups: readonly Group[]; claims: readonly Claim[] };
+/** `baseline` is the peer that the table's ratios refer to. */
+export type Preset = {
+  name: string;
+  about: string;
+  baseline: string;
+  groups: readonly Group[];
+  claims: readonly Claim[];
+};
 
 /** A scenario by its parts; one client thread unless said otherwise. */
 export function scenario(workload: string, placement: PlacementName = "same", threads = 1): Scenario {
@@ -60,6 +67,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "same-core",
     about: "our lanes against libfuse in C, client and server on one core",
+    baseline: "ll-newer-uring",
     groups: [
       {
         scenarios: SAME_CORE.map((name) => scenario(name)),
@@ -75,6 +83,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "unpinned",
     about: "io_uring against our one-worker /dev/fuse lane, nothing pinned",
+    baseline: "rfuse-dev",
     groups: [{ scenarios: UNPINNED.map((name) => scenario(name, "none")), peers: ["rfuse-dev", "rfuse-uring"] }],
     claims: [
       ...each(["stat"], ["rfuse-uring", "rfuse-dev"], 2.5, "none"),
@@ -84,6 +93,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "dedicated",
     about: "one spinning worker for all cores against a worker per core, client not pinned",
+    baseline: "rfuse-uring",
     groups: [
       {
         scenarios: ["stat", "rread"].map((name) => scenario(name, "none")),
@@ -98,6 +108,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "passthrough",
     about: "FUSE passthrough against the raw file, and what it costs at open",
+    baseline: "raw",
     groups: [
       {
         scenarios: [...PASSED, "open"].map((name) => scenario(name)),
@@ -115,6 +126,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "async",
     about: "handlers that await real input and output, with 1 and 16 clients",
+    baseline: "rfuse-async",
     groups: [
       {
         scenarios: ["rread", "stat"].flatMap((name) => [scenario(name, "none"), scenario(name, "none", 16)]),
@@ -133,6 +145,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "scaling",
     about: "two clients on two cores against one",
+    baseline: "passthrough_ll-mt",
     groups: [
       {
         scenarios: ["stat", "rread"].flatMap((name) => [scenario(name), scenario(name, "spread", 2)]),
@@ -151,6 +164,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "bindings",
     about: "our lanes against the bindings that npm has",
+    baseline: "fuse-native",
     groups: [
       {
         scenarios: ["stat", "rread", "create"].map((name) => scenario(name)),
@@ -164,6 +178,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "equal-placement",
     about: "every lane against its C peer on names and 4 KiB, client and server on one core",
+    baseline: "ll-newer-uring",
     groups: [
       {
         scenarios: METADATA_AND_SMALL.map((name) => scenario(name)),
@@ -191,6 +206,7 @@ export function presetNamed(names: readonly string[]): Preset {
   return {
     name: names.join(","),
     about: found.map(({ about }) => about).join("; "),
+    baseline: found[0]?.baseline ?? "passthrough_ll",
     groups: found.flatMap(({ groups }) => groups),
     claims: found.flatMap(({ claims }) => claims),
   };

@@ -15,9 +15,18 @@ function rfuse(kind: "passthrough" | "async", choose: Choose): Command {
   return async (source, mountpoint, place) => {
     const { passthrough = "off", cacheMs = 0, ...mountOptions } = choose(await cpusFor(place));
     const filesystemOptions = kind === "async" ? {} : { cacheMs, passthrough };
-    const json = JSON.stringify({ ...mountOptions, filesystemOptions });
-    return [process.execPath, "run", SERVER, kind, source, mountpoint, json];
+    return serverCommand(kind, source, mountpoint, { ...mountOptions, filesystemOptions });
   };
+}
+
+/** The command line of serve.ts. */
+export function serverCommand(
+  kind: "passthrough" | "async",
+  source: string,
+  mountpoint: string,
+  options: MountOptions,
+): readonly string[] {
+  return [process.execPath, "run", SERVER, kind, source, mountpoint, JSON.stringify(options)];
 }
 
 // A server that is pinned has one worker wherever a worker per core is asked for.
@@ -57,5 +66,5 @@ export const RFUSE_PEERS: readonly Peer[] = [
     passthrough: "on",
   })),
   ours("rfuse-async", "/dev/fuse, handlers that await node:fs/promises", () => ({ lane: "dev" }), "async"),
-  ours("rfuse-uring-async", "FUSE-over-io_uring, handlers that await node:fs/promises", uring, "async"),
+  ours("rfuse-uring-async", "FUSE-over-io_uring, handlers that await node:fs/promises", () => uring(1), "async"),
 ];
