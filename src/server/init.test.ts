@@ -194,12 +194,37 @@ describe("negotiate: sizes", () => {
     ["maxWrite", [4095, 0, -4096, 4096.5, NaN, Infinity, 65_535 * 4096 + 1, "65536"]],
     ["maxReadahead", [-1, 2 ** 32, 0.5, NaN]],
     ["maxBackground", [0, -1, 65_536, 1.5, NaN]],
+    ["maxStackDepth", [-1, 3, 0.5, NaN, "1"]],
     ["timeGranularityNs", [0, -1, 1_000_000_001, 0.1, NaN]],
   ] as const)("wishes.%s out of range: is refused by name", (name, values) => {
     for (const value of values) {
       expect(() => agreed("6.18, 7.45", { [name]: value })).toThrow(RangeError);
       expect(() => agreed("6.18, 7.45", { [name]: value })).toThrow(`wishes.${name} is ${value}, not an integer in`);
     }
+  });
+});
+
+describe("negotiate: FUSE passthrough", () => {
+  const reply = (wishes: InitWishes, kernel = "6.18, 7.45") => {
+    const connection = agreed(kernel, wishes);
+    const bytes = encodeInitReply(1n, { kind: "agreed", connection });
+    const depth = new DataView(bytes.buffer).getUint32(52, true);
+    const [flags, flags2] = replyFlags(connection);
+    return [connection.maxStackDepth, depth, flags2 & 0x20, flags & 0x1_0000];
+  };
+
+  it.each([1, 2] as const)("maxStackDepth %i: is asked for and stated, where the kernel offers it", (maxStackDepth) => {
+    expect(reply({ maxStackDepth })).toEqual([maxStackDepth, maxStackDepth, 0x20, 0]);
+    expect(reply({ maxStackDepth }, "6.6, 7.39")).toEqual([0, 0, 0, 0]);
+    expect(reply({ maxStackDepth }, "5.15, 7.34")).toEqual([0, 0, 0, 0]);
+  });
+
+  it("maxStackDepth: 0 and none are no passthrough", () => {
+    for (const wishes of [{}, { maxStackDepth: 0 }] as const) expect(reply(wishes)).toEqual([0, 0, 0, 0]);
+  });
+
+  it("maxStackDepth: gives way to writebackCache", () => {
+    expect(reply({ maxStackDepth: 1, writebackCache: true })).toEqual([0, 0, 0, 0x1_0000]);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   COUNT,
   count,
   countLatency,
+  countRefusal,
   countRequest,
   createStatistics,
   statisticsRow,
@@ -61,6 +62,23 @@ describe("sumStatistics", () => {
     const sums = sumStatistics(buffer);
     expect(sums).toMatchObject({ requests: 7, bytesRead: 2 ** 52 + 5, forgets: 1, replies: 0 });
     expect(sums.byOpcode).toEqual({ LOOKUP: 3, READ: 1, OPCODE_60: 1 });
+  });
+
+  it("lastBackingRefusal: is the latest of all queues, and none at first", () => {
+    const buffer = createStatistics(2);
+    expect(sumStatistics(buffer)).toMatchObject({ backingRefusals: 0, lastBackingRefusal: "" });
+    const [first, second] = [statisticsRow(buffer, 0), statisticsRow(buffer, 1)];
+    for (const [row, errno] of [
+      [second, 40],
+      [first, 1],
+      [second, 40],
+      [first, 95],
+    ] as const) {
+      const before = Bun.nanoseconds();
+      while (Bun.nanoseconds() === before);
+      countRefusal(row, errno);
+    }
+    expect(sumStatistics(buffer)).toMatchObject({ backingRefusals: 4, lastBackingRefusal: "EOPNOTSUPP" });
   });
 
   it("rows: do not reach into each other", () => {

@@ -175,6 +175,46 @@ function data(it: It): void {
     expect((await p.bytes("pread", direct, 16_384, 8192)).length).toBe(4096);
   });
 
+  it("O_DIRECT: once fcntl has taken it away, what is not aligned works", async ({ p, path, content }) => {
+    const fd = await p.open(path("a"), "O_RDWR|O_CREAT");
+    await p.call("fill", fd, 0, 8192, 0x61);
+    if ((await p.outcome("open", path("a"), "O_RDWR|O_DIRECT")) !== "ok") return;
+    const direct = await p.open(path("a"), "O_RDWR|O_DIRECT");
+    await p.call("fill", direct, 4096, 4096, 0x62);
+    await p.call("setfl", direct, 0);
+    expect(await p.number("pwrite", direct, 4095, "XYZ")).toBe(3);
+    expect(await p.text("pread", direct, 4094, 6)).toBe("aXYZbb");
+    expect((await content("a")).slice(4093, 4100)).toBe("aaXYZbb");
+  });
+
+  it("descriptor: read-only, write-only, appending and truncating ones of one file agree", async (bench) => {
+    const { p, path } = bench;
+    const q = await bench.probe();
+    const write = await p.open(path("a"), "O_WRONLY|O_CREAT");
+    const [read, both] = [await p.open(path("a")), await q.open(path("a"), "O_RDWR")];
+    await p.call("pwrite", write, 0, "first");
+    expect([await p.text("pread", read, 0, 9), await q.text("pread", both, 0, 9)]).toEqual(["first", "first"]);
+    const append = await q.open(path("a"), "O_WRONLY|O_APPEND");
+    await q.call("write", append, "+more");
+    expect((await p.fstat(read)).size).toBe(10n);
+    const cut = await p.open(path("a"), "O_RDWR|O_TRUNC");
+    expect([(await q.fstat(both)).size, await p.text("pread", read, 0, 9)]).toEqual([0n, ""]);
+    await q.call("write", append, "again");
+    await q.call("pwrite", both, 0, "A");
+    expect([await p.text("pread", cut, 0, 9), await p.text("pread", read, 0, 9)]).toEqual(["Again", "Again"]);
+  });
+
+  it("splice: what comes through a pipe is what was written last", async ({ p, path }) => {
+    const append = await p.open(path("a"), "O_WRONLY|O_CREAT|O_APPEND");
+    const [fd, read] = [await p.open(path("a"), "O_RDWR"), await p.open(path("a"))];
+    await p.call("write", append, "one two three");
+    for (const each of [fd, read]) expect(await p.text("splice", each, 4, 3)).toBe("two");
+    await p.call("pwrite", fd, 4, "TWO");
+    await p.call("write", append, " four");
+    for (const each of [fd, read]) expect(await p.text("splice", each, 4, 20)).toBe("TWO three four");
+    expect(await p.text("splice", read, 18, 9)).toBe("");
+  });
+
   it("descriptor: dup shares the position, a second open does not", async ({ p, path, file }) => {
     await file("a", "0123456789");
     const fd = await p.open(path("a"));
@@ -207,6 +247,26 @@ function appending(it: It): void {
       await other.call("write", b, "b");
     }
     expect(await content("a")).toBe("ab".repeat(10));
+  });
+
+  it("append: fcntl gives and takes O_APPEND, and each write goes by what is in force", async ({
+    p,
+    path,
+    content,
+  }) => {
+    const fd = await p.open(path("a"), "O_RDWR|O_CREAT|O_APPEND");
+    await p.call("write", fd, "0123456789");
+    await p.call("setfl", fd, 0);
+    await p.call("pwrite", fd, 2, "ab");
+    expect(await content("a")).toBe("01ab456789");
+    await p.call("setfl", fd, "O_APPEND");
+    await p.call("pwrite", fd, 0, "end");
+    expect(await content("a")).toBe("01ab456789end");
+    const plain = await p.open(path("a"), "O_RDWR");
+    await p.call("pwrite", plain, 4, "cd");
+    await p.call("setfl", plain, "O_APPEND");
+    await p.call("write", plain, "!");
+    expect(await content("a")).toBe("01abcd6789end!");
   });
 
   it("append: after a truncate the next record starts at the new end", async ({ p, path, content }) => {

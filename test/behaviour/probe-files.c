@@ -83,6 +83,29 @@ static long run_append(struct word *a)
 	return count;
 }
 
+/* setfl fd flags: the file status flags from now on, as fcntl(F_SETFL) takes them. */
+static long run_setfl(struct word *a)
+{
+	return fcntl((int)number(a[0]), F_SETFL, (int)number(a[1]));
+}
+
+/* splice fd offset length: what comes through a pipe, moved there by splice(2). */
+static long run_splice(struct word *a)
+{
+	off_t offset = number(a[1]);
+	ssize_t moved, n = 0;
+	int ends[2];
+
+	if (pipe(ends) < 0)
+		return -1;
+	moved = splice((int)number(a[0]), &offset, ends[1], NULL, bounded(number(a[2])), SPLICE_F_NONBLOCK);
+	if (moved > 0)
+		n = read(ends[0], buffer, (size_t)moved);
+	close(ends[0]);
+	close(ends[1]);
+	return moved < 0 || n < 0 ? -1 : reply_bytes(buffer, (size_t)n);
+}
+
 static long run_lseek(struct word *a)
 {
 	return lseek((int)number(a[0]), number(a[1]), (int)number(a[2]));
@@ -233,6 +256,7 @@ const struct command file_commands[] = {
 	{ "read", 2, 2, run_read },		{ "pread", 3, 3, run_pread },
 	{ "write", 2, 2, run_write },		{ "pwrite", 3, 3, run_pwrite },
 	{ "fill", 4, 4, run_fill },		{ "append", 3, 3, run_append },
+	{ "setfl", 2, 2, run_setfl },		{ "splice", 3, 3, run_splice },
 	{ "lseek", 3, 3, run_lseek },		{ "ftruncate", 2, 2, run_ftruncate },
 	{ "fchmod", 2, 2, run_fchmod },		{ "fchown", 3, 3, run_fchown },
 	{ "fsync", 1, 1, run_fsync },		{ "fdatasync", 1, 1, run_fdatasync },

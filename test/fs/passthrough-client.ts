@@ -107,6 +107,7 @@ export class PassthroughClient implements Disposable {
   readonly copies: readonly PassthroughFilesystem[];
   readonly kernels: readonly FakeKernel[];
   readonly pruned: number[] = [];
+  readonly invalidated: (readonly [nodeid: number, offset: number])[] = [];
   /** Which copy serves. */
   serving = 0;
   caller: Caller = ROOT;
@@ -119,6 +120,10 @@ export class PassthroughClient implements Disposable {
     const notify = {
       prune: (nodeids: readonly number[]) => {
         this.pruned.push(...nodeids);
+        return 0;
+      },
+      invalidateInode: (nodeid: number, offset: number) => {
+        this.invalidated.push([nodeid, offset]);
         return 0;
       },
     } as Partial<Notifier> as Notifier;
