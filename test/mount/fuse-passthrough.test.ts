@@ -91,9 +91,10 @@ describe.runIf(canPass)("FUSE passthrough", () => {
       expect(of(ours)).toEqual(of(its));
       return ours.mtime;
     };
-    const first = await same();
+    await same();
     const both = await p.open(path, "O_RDWR");
     const at = await p.number("mmap", both, 0, 8192, "PROT_READ|PROT_WRITE", "MAP_SHARED");
+    const first = await same();
     await until("the clock", async () => {
       await p.call("poke", at, "mapped");
       await p.call("msync", at, 8192, "MS_SYNC");

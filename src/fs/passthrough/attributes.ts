@@ -68,28 +68,32 @@ export function fillAttr(state: State, request: Request, offset: number): void {
   to[out + A.blksize] = from[at + X.stx_blksize] as number;
 }
 
-/** Looks at a descriptor and writes fuse_attr_out as the reply. Result 0 or -errno. Hot. */
-export function replyAttributes(state: State, request: Request, fd: number): number {
-  const { scratch, options } = state;
-  const result = statx(fd, scratch.empty, AT.EMPTY_PATH, STATX.BASIC_STATS, scratch.statx);
-  if (result < 0) return result;
-  if (!state.tables.backing.isMapped(request.nodeid)) {
-    request.setU64(request.opOut + FuseAttrOut.at.attr_valid, options.attrValid[0]);
-    request.setU32(request.opOut + FuseAttrOut.at.attr_valid_nsec, options.attrValid[1]);
-  }
-  fillAttr(state, request, request.opOut + FuseAttrOut.at.attr);
-  return 0;
-}
-
 /**
- * Writes how long a fuse_entry_out's attributes may be trusted: not at all while a mapping, which the mount's kernel does
- * not see, may change them. Hot.
+ * Writes how long a node's attributes may be trusted, seconds and nanoseconds at their offsets: not at all while it may
+ * change by a mapping, which the mount's kernel does not see. Hot.
  */
-export function fillAttrValid(state: State, request: Request, offset: number, nodeid: number): void {
+export function fillAttrValid(state: State, request: Request, at: number, nsecAt: number, nodeid: number): void {
   const { attrValid } = state.options;
   const mapped = state.tables.backing.isMapped(nodeid);
-  request.setU64(offset + FuseEntryOut.at.attr_valid, mapped ? 0 : attrValid[0]);
-  request.setU32(offset + FuseEntryOut.at.attr_valid_nsec, mapped ? 0 : attrValid[1]);
+  request.setU64(at, mapped ? 0 : attrValid[0]);
+  request.setU32(nsecAt, mapped ? 0 : attrValid[1]);
+}
+
+/** As `fillAttrValid`, in the fuse_entry_out at `offset`. Hot. */
+export function fillEntryAttrValid(state: State, request: Request, offset: number, nodeid: number): void {
+  const { attr_valid, attr_valid_nsec } = FuseEntryOut.at;
+  fillAttrValid(state, request, offset + attr_valid, offset + attr_valid_nsec, nodeid);
+}
+
+/** Looks at a descriptor and writes fuse_attr_out as the reply. Result 0 or -errno. Hot. */
+export function replyAttributes(state: State, request: Request, fd: number): number {
+  const { scratch } = state;
+  const result = statx(fd, scratch.empty, AT.EMPTY_PATH, STATX.BASIC_STATS, scratch.statx);
+  if (result < 0) return result;
+  const { attr_valid, attr_valid_nsec } = FuseAttrOut.at;
+  fillAttrValid(state, request, request.opOut + attr_valid, request.opOut + attr_valid_nsec, request.nodeid);
+  fillAttr(state, request, request.opOut + FuseAttrOut.at.attr);
+  return 0;
 }
 
 /** Writes fuse_entry_out for a node whose attributes are in the scratch memory. Hot. */
@@ -99,6 +103,6 @@ export function fillEntry(state: State, request: Request, offset: number, nodeid
   request.setU64(offset + FuseEntryOut.at.generation, state.tables.nodes.generationOf(nodeid));
   request.setU64(offset + FuseEntryOut.at.entry_valid, entryValid[0]);
   request.setU32(offset + FuseEntryOut.at.entry_valid_nsec, entryValid[1]);
-  fillAttrValid(state, request, offset, nodeid);
+  fillEntryAttrValid(state, request, offset, nodeid);
   fillAttr(state, request, offset + FuseEntryOut.at.attr);
 }

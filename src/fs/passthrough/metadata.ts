@@ -19,7 +19,7 @@ import { FATTR } from "../../abi/fuse-constants.ts";
 import { FuseKstatfs, FuseSetattrIn, FuseStatxOut } from "../../abi/fuse-structs.ts";
 import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
-import { deviceOf, replyAttributes } from "./attributes.ts";
+import { deviceOf, fillAttrValid, replyAttributes } from "./attributes.ts";
 import { nodeFd, type State } from "./state.ts";
 
 const IN = FuseSetattrIn.at;
@@ -114,7 +114,7 @@ export function statxOperation(state: State, req: RequestView<"STATX">): number 
   const { request } = req;
   const fd = nodeFd(state, request.nodeid);
   if (fd < 0) return fd;
-  const { scratch, options, tables } = state;
+  const { scratch, tables } = state;
   const flags = AT.EMPTY_PATH | (req.sx_flags & SYNC_FLAGS);
   const result = statx(fd, scratch.empty, flags, STATX.BASIC_STATS | (req.sx_mask & STATX.BTIME), scratch.statx);
   if (result < 0) return result;
@@ -126,8 +126,8 @@ export function statxOperation(state: State, req: RequestView<"STATX">): number 
   request.words[stat >> 2] = (request.words[stat >> 2] as number) & STATX_MASK;
   const high = (stat + Statx.at.stx_ino + 4) >> 2;
   request.words[high] = (request.words[high] as number) ^ tables.devices.mixOf(deviceOf(scratch));
-  request.setU64(request.opOut + FuseStatxOut.at.attr_valid, options.attrValid[0]);
-  request.setU32(request.opOut + FuseStatxOut.at.attr_valid_nsec, options.attrValid[1]);
+  const { attr_valid, attr_valid_nsec } = FuseStatxOut.at;
+  fillAttrValid(state, request, request.opOut + attr_valid, request.opOut + attr_valid_nsec, request.nodeid);
   return 0;
 }
 

@@ -14,7 +14,7 @@ import {
 } from "../../abi/fuse-structs.ts";
 import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
-import { fillAttrValid } from "./attributes.ts";
+import { fillEntryAttrValid } from "./attributes.ts";
 import { chooseHow, endHow } from "./backing-files.ts";
 import { KIND } from "./handle-table.ts";
 import { dropNode, enterDescriptor } from "./nodes.ts";
@@ -144,7 +144,7 @@ function replyCreated(state: State, request: Request, fd: number, flags: number)
   const nodeid = request.u64(request.opOut + FuseEntryOut.at.nodeid);
   const result = replyOpen(state, request, request.opOut + FuseEntryOut.size, nodeid, fd, flags);
   if (result < 0) dropNode(state, nodeid, 1);
-  else if (state.tables.backing.isMapped(nodeid)) fillAttrValid(state, request, request.opOut, nodeid);
+  else if (state.tables.backing.isMapped(nodeid)) fillEntryAttrValid(state, request, request.opOut, nodeid);
   return result;
 }
 
