@@ -16,13 +16,11 @@ function fieldTasks(): MicroTask[] {
     if (request === null) return [];
     const view: object = createRequestView(opcode, fakeRequest(opcode, 1, {}, "name\0"));
     const fields = Object.keys(request.at).map((field) => RENAMED[field] ?? field);
-    const known = fields.filter((field) => field in view) as Array<keyof typeof view>;
+    const known = fields.filter((field) => field in view);
     if (known.length === 0) return [];
-    return [
-      repeat(`codec: ${opcode}, all ${known.length} fields`, 1000, () => {
-        for (const field of known) void view[field];
-      }),
-    ];
+    // A function of its own per opcode: through a loop over names all opcodes would share one slow access.
+    const read = new Function("view", known.map((field) => `view.${field};`).join(" ")) as (from: object) => void;
+    return [repeat(`codec: ${opcode}, all ${known.length} fields`, 1000, () => read(view))];
   });
 }
 

@@ -3,10 +3,10 @@
 import { parentPort } from "node:worker_threads";
 import { poll, read } from "../../ffi/file.ts";
 import { addressOf, createArena } from "../../ffi/memory.ts";
-import { pinToCpu } from "../../ffi/thread.ts";
 import { NodeTable } from "../../src/fs/node-table.ts";
 import { contend } from "./node-table.ts";
 import { type Job, WORD } from "./partner-job.ts";
+import { pin } from "./pin.ts";
 
 const POLLIN = 1;
 
@@ -57,7 +57,7 @@ function doorbell(words: Int32Array, eventFd: number): void {
 
 async function serve(data: Job): Promise<void> {
   const { words, cpu } = data;
-  if (cpu >= 0) pinToCpu(cpu);
+  pin([cpu]);
   parentPort?.postMessage("ready");
   switch (data.kind) {
     case "spin":

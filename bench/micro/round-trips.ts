@@ -2,15 +2,15 @@
 // thread; on the same CPU and across CPUs. And the shared node table, used by two threads at once.
 // Each trip is timed by itself. The calling thread is pinned while it measures, and freed afterwards.
 import { once } from "node:events";
-import { allowedCpus } from "../../ffi/affinity.ts";
 import { close } from "../../ffi/file.ts";
 import { createEventFd } from "../../ffi/io-uring.ts";
 import { libc } from "../../ffi/libc.ts";
 import { addressOf } from "../../ffi/memory.ts";
-import { pinToCpu } from "../../ffi/thread.ts";
 import { NodeTable } from "../../src/fs/node-table.ts";
+import { allowedCpus } from "../macro/machine.ts";
 import { contend, filledTable, OPERATIONS_PER_TURN } from "./node-table.ts";
 import { type Job, WORD } from "./partner-job.ts";
+import { pin } from "./pin.ts";
 import type { MicroRow } from "./task.ts";
 
 const TRIPS = 2000;
@@ -96,10 +96,10 @@ async function contended(cpu: number): Promise<MicroRow[]> {
 
 /** Measures all of them, one after the other. On a machine of one CPU the trips across CPUs are left out. */
 export async function measureRoundTrips(): Promise<MicroRow[]> {
-  const cpus = allowedCpus();
+  const cpus = await allowedCpus();
   const [here = 0, there] = cpus;
   const rows: MicroRow[] = [];
-  pinToCpu(here);
+  pin([here]);
   try {
     for (const kind of ["wait", "waitAsync", "doorbell"] as const) {
       rows.push(await roundTrip(kind, here, `round trip: ${kind}, same CPU`));
@@ -110,12 +110,6 @@ export async function measureRoundTrips(): Promise<MicroRow[]> {
     }
     return [...rows, ...(await contended(there))];
   } finally {
-    unpin(cpus);
+    pin(cpus);
   }
-}
-
-function unpin(cpus: readonly number[]): void {
-  const mask = new Uint8Array(1024);
-  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
-  libc.sched_setaffinity(0, mask.length, addressOf(mask));
 }
