@@ -14,6 +14,9 @@ import { placeWorkers, type WorkerPlace } from "./server/placement.ts";
 import { createStatistics } from "./server/statistics.ts";
 import { probe } from "./transport/probe.ts";
 
+/** How long a worker spins that has its CPU for itself, before it lets that CPU sleep. */
+const DEDICATED_SPIN_US = 1000;
+
 /** What was decided before INIT. */
 export interface LanePlan {
   readonly lane: "dev" | "io_uring";
@@ -68,7 +71,8 @@ export function queueSettings(
     trace: options.debug !== false,
     depth: options.queueDepth,
     successor: false,
-    spinUs: options.spinUs,
+    spinUs: options.spinUs === "auto" && options.placement === "dedicated" ? DEDICATED_SPIN_US : options.spinUs,
+    sleepIn: options.sleepIn,
     lane: connection.flags.includes("OVER_IO_URING") ? ("io_uring" as const) : ("dev" as const),
   };
   return places.map(({ cpus, pin }, index) => {

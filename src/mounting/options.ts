@@ -43,6 +43,8 @@ export interface MountOptions {
    * long as that pays, judged by the gaps between requests.
    */
   readonly spinUs?: "auto" | number;
+  /** Where idle workers sleep: in the kernel (default), or on a shared word, woken by a doorbell thread. */
+  readonly sleepIn?: "kernel" | "doorbell";
   /** Lane io_uring: requests in flight per CPU, 1..256. Default 8. */
   readonly queueDepth?: number;
   /** Milliseconds until a promise's request is answered ETIMEDOUT (io_uring: once it settled); 0 (default): never. */
@@ -82,6 +84,7 @@ const DEFAULTS: ResolvedOptions = {
   workers: 1,
   placement: "none",
   spinUs: "auto",
+  sleepIn: "kernel",
   queueDepth: 8,
   requestTimeoutMs: 0,
   slowMs: 1000,
@@ -145,6 +148,7 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   lane: oneOf("auto", "ring", "io_uring", "dev"),
   workers: integer(1, 256),
   placement: oneOf("per-core", "dedicated", "none"),
+  sleepIn: oneOf("kernel", "doorbell"),
   spinUs: (key, value) => {
     const fine = value === "auto" || (typeof value === "number" && value >= 0 && value <= SPIN_US_MAX);
     if (!fine) refuse(key, value, `"auto" or a number in 0..${SPIN_US_MAX}`);
