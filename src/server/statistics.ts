@@ -85,7 +85,10 @@ export function countRefusal(row: StatisticsRow, errno: number): void {
 export type Statistics = { readonly [Name in Counter]: number } & {
   /** Requests by wire name, only those that came. */
   readonly byOpcode: Readonly<Record<string, number>>;
-  /** From arrival to reply in microseconds; upper bounds of power-of-two buckets; 0 before the first reply. */
+  /**
+   * From arrival to reply in microseconds, of every asynchronous request and one in eight others; upper bounds of
+   * power-of-two buckets; 0 before the first.
+   */
   readonly latencyUs: { readonly p50: number; readonly p99: number; readonly mean: number };
   /** Name of the errno with which a file was last refused for FUSE passthrough, "" when none was. */
   readonly lastBackingRefusal: string;
