@@ -7,7 +7,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { FOPEN, UNIQUE_RESEND_HIGH } from "../abi/fuse-constants.ts";
 import { OPCODE_BY_CODE, OPCODES, type Opcode, type OpcodeName } from "../abi/fuse-opcodes.ts";
 import { FuseEntryOut, FuseOpenOut } from "../abi/fuse-structs.ts";
-import { errnoOf, MAX_ERRNO } from "../codec/fuse-error.ts";
+import { errnoOf } from "../codec/fuse-error.ts";
 import type { Request } from "../codec/request.ts";
 import { createRequestView, type RequestHeader } from "../codec/request-view.ts";
 import type { Connection } from "../fs/connection.ts";
@@ -17,7 +17,7 @@ import type { DispatchEvents, Tracer } from "./dispatch-events.ts";
 import { createInFlight, type InFlight } from "./in-flight.ts";
 import { methodTable } from "./methods.ts";
 import { checkPayload, type PayloadCheck, payloadCheck } from "./payload.ts";
-import { fillDefaultStatfs, ResultError, type ResultRule, resultRule } from "./results.ts";
+import { fillDefaultStatfs, lengthOf, type ResultRule, resultRule } from "./results.ts";
 import { COUNT, count, countLatency, countRequest, type StatisticsRow } from "./statistics.ts";
 import { createUnanswered } from "./unanswered.ts";
 
@@ -244,12 +244,3 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
 const isThenable = (result: object | null): boolean =>
   typeof (result as PromiseLike<unknown> | null)?.then === "function";
-
-// hot
-function lengthOf(request: Request, result: number | undefined, rule: ResultRule): number {
-  if (result === undefined) return rule.complete(request, 0, rule);
-  if (!Number.isSafeInteger(result) || result < -MAX_ERRNO) {
-    throw new ResultError(`handler returned ${String(result)}, neither a count nor an errno in -${MAX_ERRNO}..-1`);
-  }
-  return result < 0 ? result : rule.complete(request, result, rule);
-}

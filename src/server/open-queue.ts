@@ -1,6 +1,7 @@
 // Owns: putting one queue together: transport, dispatch and loop over one descriptor, and the filesystem's context.
 
 import { runOn } from "../../ffi/affinity.ts";
+import { limitCpuLatency, NO_LIMIT_US } from "../../ffi/cpu-latency.ts";
 import { PAGE_SIZE } from "../../ffi/memory.ts";
 import { traceReply, traceRequest } from "../codec/trace.ts";
 import type { Connection } from "../fs/connection.ts";
@@ -38,6 +39,8 @@ export interface QueueSettings {
   readonly spinUs: "auto" | number;
   /** Where the worker sleeps: in the kernel, or on its bell, which a doorbell thread rings. */
   readonly sleepIn: "kernel" | "doorbell";
+  /** Descriptor by which the worker keeps CPUs awake while requests flow, -1: none. */
+  readonly latencyFd: number;
   /** CPU that the worker's thread is pinned to, -1: none. */
   readonly pin: number;
   /** It follows a worker that died, whose requests it may be given once more. */
@@ -68,6 +71,13 @@ function openTransport(settings: QueueSettings, events: QueueEvents): Transport 
 
 const devSpinUs = (spinUs: "auto" | number): number => (spinUs === "auto" ? 0 : spinUs);
 
+// A worker that died may have left its limit behind.
+function keepAwakeBy(latencyFd: number): (awake: boolean) => void {
+  if (latencyFd < 0) return () => {};
+  limitCpuLatency(latencyFd, NO_LIMIT_US);
+  return (awake) => void limitCpuLatency(latencyFd, awake ? 0 : NO_LIMIT_US);
+}
+
 /** Opens a queue; the filesystem has been initialised when this returns. */
 export async function openQueue(
   filesystem: Filesystem,
@@ -91,7 +101,11 @@ export async function openQueue(
     events,
     board: new Int32Array(settings.board) as Board,
     statistics,
-    wait: createWaitPolicy(transport.lane === "dev" ? devSpinUs(settings.spinUs) : settings.spinUs, statistics),
+    wait: createWaitPolicy(
+      transport.lane === "dev" ? devSpinUs(settings.spinUs) : settings.spinUs,
+      statistics,
+      keepAwakeBy(settings.latencyFd),
+    ),
     sleepIn: settings.sleepIn,
     timeoutMs: settings.timeoutMs,
     slowMs: settings.slowMs,

@@ -46,19 +46,28 @@ function createNever(statistics: StatisticsRow): WaitPolicy {
   };
 }
 
-function createFixed(budgetNs: number, statistics: StatisticsRow): WaitPolicy {
+// A spin that finds its request says that traffic flows: until one does not, other CPUs are kept awake as well, since
+// callers sleep on them between requests.
+function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (awake: boolean) => void): WaitPolicy {
+  let awake = false;
+
+  function found(hit: boolean): boolean {
+    count(statistics, hit ? COUNT.spinHits : COUNT.spinMisses, 1);
+    if (hit !== awake) keepAwake(hit);
+    awake = hit;
+    return hit;
+  }
+
   return {
     spins: true,
     wants: () => true,
+    // hot
     spin(ready) {
       const end = Bun.nanoseconds() + budgetNs;
       do {
-        if (!ready()) continue;
-        count(statistics, COUNT.spinHits, 1);
-        return true;
+        if (ready()) return found(true);
       } while (Bun.nanoseconds() < end);
-      count(statistics, COUNT.spinMisses, 1);
-      return false;
+      return found(false);
     },
     sleep(sleep) {
       count(statistics, COUNT.sleeps, 1);
@@ -130,8 +139,15 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
   };
 }
 
-/** The policy of one queue. `spinUs`: microseconds to spin before each sleep, 0 never, "auto" as traffic suggests. */
-export function createWaitPolicy(spinUs: number | "auto", statistics: StatisticsRow): WaitPolicy {
+/**
+ * The policy of one queue. `spinUs`: microseconds to spin before each sleep, 0 never, "auto" as traffic suggests.
+ * `keepAwake` is told when a fixed spin begins to find requests and when it finds none.
+ */
+export function createWaitPolicy(
+  spinUs: number | "auto",
+  statistics: StatisticsRow,
+  keepAwake: (awake: boolean) => void = () => {},
+): WaitPolicy {
   if (spinUs === "auto") return createAdaptive(statistics);
-  return spinUs === 0 ? createNever(statistics) : createFixed(spinUs * 1000, statistics);
+  return spinUs === 0 ? createNever(statistics) : createFixed(spinUs * 1000, statistics, keepAwake);
 }
