@@ -138,7 +138,10 @@ export function startClient(argv: readonly string[], deadlineMs = DEADLINE_MS): 
 /** Runs a client to its end. */
 export const client = (...argv: string[]): Promise<Ended> => startClient(argv).ended;
 
-/** What to start: a fixture's name or the URL of any filesystem module, and how. */
+/**
+ * What to start: a fixture's name or the URL of any filesystem module, and how. It is served on the device, unless the
+ * options name a lane, so that a test does not depend on what the machine has switched on.
+ */
 export interface StartOptions extends Partial<Omit<DaemonSpec, "module">> {
   readonly filesystem?: string | URL;
   /** Command line before the daemon's, such as `setpriv`, which runs it in its own process. */
@@ -202,12 +205,13 @@ export function makePlace(): { dir: string; mountpoint: string } {
 }
 
 /** Starts a daemon and waits for nothing. */
-export function startDaemon(options: StartOptions): Daemon {
-  const { filesystem = "tiny", wrap = [], env = {}, form = "module", ...rest } = options;
+export function startDaemon(given: StartOptions): Daemon {
+  const { filesystem = "tiny", wrap = [], env = {}, form = "module", ...rest } = given;
   const place = makePlace();
   const mountpoint = rest.mountpoint ?? place.mountpoint;
   const mark = `${process.pid}-${++serial}`;
-  const spec: DaemonSpec = { options: {}, ...rest, form, mountpoint, module: fixtureUrl(filesystem) };
+  const options = { lane: "dev" as const, ...rest.options };
+  const spec: DaemonSpec = { ...rest, options, form, mountpoint, module: fixtureUrl(filesystem) };
   const script = new URL("./fixtures/daemon.ts", import.meta.url).pathname;
   const [command = "", ...args] = [...wrap, process.execPath, script, JSON.stringify(spec)];
   const child = spawn(command, args, {

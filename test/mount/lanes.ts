@@ -14,21 +14,21 @@ export const uringTestable = process.getuid?.() === 0 && existsSync(SWITCH);
 /** One way to carry a session's requests. */
 export interface LaneCase {
   readonly name: string;
-  readonly options: Pick<MountOptions, "lane" | "workers" | "placement">;
+  readonly options: Pick<MountOptions, "lane" | "workers" | "placement" | "queueDepth">;
 }
 
 const lane = (name: string, options: LaneCase["options"]): LaneCase => ({ name, options });
 
 export const DEV: LaneCase = lane("dev", { lane: "dev" });
+export const DEV_PAIR: LaneCase = lane("dev, 2 workers", { lane: "dev", workers: 2 });
+export const DEV_CORES: LaneCase = lane("dev, a worker per core", { lane: "dev", workers: 2, placement: "per-core" });
+export const URING: LaneCase = lane("io_uring", { lane: "io_uring" });
+export const URING_PAIR: LaneCase = lane("io_uring, 2 workers", { lane: "io_uring", workers: 2 });
+export const URING_CORES: LaneCase = lane("io_uring, a worker per core", {
+  ...{ lane: "io_uring", workers: 2, placement: "per-core", queueDepth: 2 },
+});
 
-const ALL: readonly LaneCase[] = [
-  DEV,
-  lane("dev, 2 workers", { lane: "dev", workers: 2 }),
-  lane("dev, a worker per core", { lane: "dev", workers: 2, placement: "per-core" }),
-  lane("io_uring", { lane: "io_uring" }),
-  lane("io_uring, 2 workers", { lane: "io_uring", workers: 2 }),
-  lane("io_uring, a worker per core", { lane: "io_uring", workers: 2, placement: "per-core" }),
-];
+const ALL: readonly LaneCase[] = [DEV, DEV_PAIR, DEV_CORES, URING, URING_PAIR, URING_CORES];
 
 /** Every lane that can be tested here. */
 export const LANES: readonly LaneCase[] = ALL.filter(({ options }) => options.lane !== "io_uring" || uringTestable);

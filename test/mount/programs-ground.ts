@@ -9,15 +9,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { MountOptions } from "../../src/index.ts";
-import { type Daemon, mountsAt, startMount, within } from "./harness.ts";
+import { type Daemon, mountsAt, within } from "./harness.ts";
+import { type LaneCase, startOn } from "./lanes.ts";
 
 /** A filesystem to try programs on. */
 export interface ProgramTarget {
+  readonly lane: LaneCase;
   readonly filesystem: URL;
   /** Options of the mount; `source` is an empty directory, removed afterwards. */
   options(source: string): Omit<MountOptions, "signal" | "debug">;
   /** The kernel reads and writes the source by itself, so that what is cached is the source's. */
-  readonly passed?: boolean;
+  readonly passed: boolean;
   /** Files in the largest tree. */
   readonly treeFiles: number;
 }
@@ -105,10 +107,8 @@ export function program(
     const [source, scratch] = [join(outside, "source"), join(outside, "scratch")];
     try {
       for (const dir of [source, scratch]) mkdirSync(dir);
-      await using daemon = await startMount({
-        filesystem: target.filesystem,
-        options: target.options(source),
-      });
+      const { filesystem, options, lane } = target;
+      await using daemon = await startOn(lane, { filesystem, options: options(source) });
       expect(mountsAt(daemon.mountpoint).map(({ type }) => type)).toEqual(["fuse.rfuse"]);
       const env = environment(daemon.mountpoint, scratch);
       const shell = (script: string) => runShell(script, env, deadlineMs);

@@ -1,38 +1,52 @@
 // Real programs on our own mounts, each on a fresh one: what they print and what they leave must be right.
-// Owns the table of filesystems to try them on; the programs are in programs-*.ts.
+// Owns the table of filesystems and lanes to try them on; the programs are in programs-*.ts. Each filesystem sees every
+// program on one lane, and the quicker ones on the others.
 
 import { describe } from "vitest";
 import { canPass } from "./features.ts";
+import { DEV, DEV_CORES, DEV_PAIR, LANES, type LaneCase, URING, URING_CORES } from "./lanes.ts";
 import { buildPrograms } from "./programs-build.ts";
 import { copyPrograms } from "./programs-copy.ts";
 import { databasePrograms } from "./programs-database.ts";
 import { filePrograms } from "./programs-files.ts";
 import { gitPrograms } from "./programs-git.ts";
 import type { ProgramTarget } from "./programs-ground.ts";
+import { BY_DAEMON, BY_KERNEL, MEMORY_FS, type Shipped } from "./served.ts";
 
-const PASSTHROUGH = new URL("../../src/fs/passthrough/module.ts", import.meta.url);
+interface Trial {
+  readonly shipped: Shipped;
+  readonly lane: LaneCase;
+  /** Without caching every step of a path is a request. */
+  readonly uncached?: true;
+  /** The programs that take longest as well. */
+  readonly all?: true;
+}
 
-const passthrough = (options: object): ProgramTarget => ({
-  filesystem: PASSTHROUGH,
-  options: (source) => ({ filesystemOptions: { source, ...options } }),
-  treeFiles: 10_000,
-});
+const ALL: readonly Trial[] = [
+  { shipped: BY_KERNEL, lane: DEV, all: true },
+  { shipped: BY_DAEMON, lane: DEV_PAIR, all: true, uncached: true },
+  { shipped: MEMORY_FS, lane: URING, all: true },
+  { shipped: BY_DAEMON, lane: DEV },
+  { shipped: BY_DAEMON, lane: URING_CORES },
+  { shipped: BY_KERNEL, lane: DEV_CORES },
+  { shipped: BY_KERNEL, lane: URING },
+];
 
-const TARGETS: Record<string, ProgramTarget> = {
-  passthrough: { ...passthrough({}), passed: canPass },
-  // Without caching every step of a path is a request: fewer files take as long.
-  "passthrough without caching": { ...passthrough({ cacheMs: 0, passthrough: "off" }), treeFiles: 1000 },
-  memory: {
-    filesystem: new URL("../../src/fs/memory/module.ts", import.meta.url),
-    options: () => ({}),
-    treeFiles: 10_000,
-  },
-};
+const TRIALS = ALL.filter(({ shipped, lane }) => LANES.includes(lane) && (canPass || !shipped.passed));
 
-describe.each(Object.entries(TARGETS))("programs on %s", (_, target) => {
-  gitPrograms(target);
-  databasePrograms(target);
-  buildPrograms(target);
-  copyPrograms(target);
-  filePrograms(target);
-});
+for (const { shipped, lane, uncached = false, all = false } of TRIALS) {
+  describe(`programs on ${shipped.name}, ${lane.name}${uncached ? ", without caching" : ""}`, () => {
+    const target: ProgramTarget = {
+      lane,
+      filesystem: shipped.filesystem,
+      passed: shipped.passed,
+      options: (source) => ({ filesystemOptions: { ...shipped.options(source), ...(uncached ? { cacheMs: 0 } : {}) } }),
+      treeFiles: uncached ? 1000 : 10_000, // fewer files take as long
+    };
+    gitPrograms(target);
+    databasePrograms(target);
+    filePrograms(target);
+    if (all) buildPrograms(target);
+    if (all) copyPrograms(target);
+  });
+}
