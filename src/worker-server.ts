@@ -31,20 +31,8 @@ async function within<Value>(promise: Promise<Value>, ms: number, what: string):
   }
 }
 
-/** How many worker threads there shall be; not `exactly`: only if the filesystem can have so many, else one. */
-export interface WantedWorkers {
-  readonly count: number;
-  readonly exactly: boolean;
-}
-
-/** Serves from worker threads. */
-export function createWorkerServer(
-  url: URL,
-  options: unknown,
-  { count: wanted, exactly }: WantedWorkers,
-  events: ServerEvents,
-): Server {
-  let count = wanted;
+/** Serves from `count` worker threads. */
+export function createWorkerServer(url: URL, options: unknown, count: number, events: ServerEvents): Server {
   const threads: Thread[] = [];
   const ended = Promise.withResolvers<void>();
   const deaths: number[] = [];
@@ -136,12 +124,9 @@ export function createWorkerServer(
   }
 
   return {
-    get queues() {
-      return count;
-    },
+    queues: count,
     async load() {
       const first = await load(0, true);
-      if (!exactly && !first.parallel) count = 1;
       if (count > 1 && !first.parallel) {
         throw new MountError(
           "INVALID_OPTION",

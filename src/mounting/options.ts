@@ -31,30 +31,18 @@ export interface MountOptions {
   readonly via?: "auto" | "mount" | "fusermount";
   /** Which lane carries the requests. Default "auto": the fastest that works here. */
   readonly lane?: LaneChoice;
-  /**
-   * Worker threads, module form only, 1..256. Default "auto": one per CPU on lane io_uring where the filesystem is
-   * `parallel`, else one.
-   */
-  readonly workers?: "auto" | number;
+  /** Worker threads, module form only, 1..256. Default 1. */
+  readonly workers?: number;
   /**
    * Where workers run: each pinned to a core and serving that core's callers ("per-core", module form), on cores of
-   * their own that serve all the others ("dedicated", module form), or anywhere ("none"). Default "auto": per-core
-   * for several workers on lane io_uring, else none.
+   * their own that serve all the others ("dedicated", module form), or anywhere ("none"). Default "none".
    */
-  readonly placement?: "auto" | "per-core" | "dedicated" | "none";
+  readonly placement?: "per-core" | "dedicated" | "none";
   /**
    * Microseconds that a worker looks for the next request before it sleeps, 0..1000000; 0: never. Default "auto": as
    * long as that pays, judged by the gaps between requests.
    */
   readonly spinUs?: "auto" | number;
-  /**
-   * What idle CPUs do while a worker's fixed spin finds requests: wait awake ("poll": callers wake at once, every CPU
-   * draws power; root only, else as if not asked), or halt as ever ("sleep"). Default "auto": "poll" for dedicated
-   * placement alone.
-   */
-  readonly cpuIdle?: "auto" | "poll" | "sleep";
-  /** Where idle workers sleep: in the kernel (default), or on a shared word, woken by a doorbell thread. */
-  readonly sleepIn?: "kernel" | "doorbell";
   /** Lane io_uring: requests in flight per CPU, 1..256. Default 8. */
   readonly queueDepth?: number;
   /** Milliseconds until a promise's request is answered ETIMEDOUT (io_uring: once it settled); 0 (default): never. */
@@ -91,11 +79,9 @@ const DEFAULTS: ResolvedOptions = {
   allowNonEmpty: false,
   via: "auto",
   lane: "auto",
-  workers: "auto",
-  placement: "auto",
+  workers: 1,
+  placement: "none",
   spinUs: "auto",
-  cpuIdle: "auto",
-  sleepIn: "kernel",
   queueDepth: 8,
   requestTimeoutMs: 0,
   slowMs: 1000,
@@ -106,7 +92,6 @@ const DEFAULTS: ResolvedOptions = {
 };
 
 /** A worker that looks for longer than a second takes its core from everybody else for good. */
-const WORKERS_MAX = 256;
 const SPIN_US_MAX = 1_000_000;
 
 type Check = (key: string, value: unknown) => void;
@@ -120,10 +105,10 @@ const boolean: Check = (key, value) => {
   if (typeof value !== "boolean") refuse(key, value, "true or false");
 };
 const integer =
-  (low: number, high: number, otherwise = ""): Check =>
+  (low: number, high: number): Check =>
   (key, value) => {
     if (!(Number.isInteger(value) && (value as number) >= low && (value as number) <= high)) {
-      refuse(key, value, `an integer in ${low}..${high}${otherwise}`);
+      refuse(key, value, `an integer in ${low}..${high}`);
     }
   };
 const oneOf =
@@ -158,12 +143,8 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   allowNonEmpty: boolean,
   via: oneOf("auto", "mount", "fusermount"),
   lane: oneOf("auto", "ring", "io_uring", "dev"),
-  workers: (key, value) => {
-    if (value !== "auto") integer(1, WORKERS_MAX, ', or "auto"')(key, value);
-  },
-  placement: oneOf("auto", "per-core", "dedicated", "none"),
-  cpuIdle: oneOf("auto", "poll", "sleep"),
-  sleepIn: oneOf("kernel", "doorbell"),
+  workers: integer(1, 256),
+  placement: oneOf("per-core", "dedicated", "none"),
   spinUs: (key, value) => {
     const fine = value === "auto" || (typeof value === "number" && value >= 0 && value <= SPIN_US_MAX);
     if (!fine) refuse(key, value, `"auto" or a number in 0..${SPIN_US_MAX}`);

@@ -1,0 +1,94 @@
+// Every end that may come over a session from outside, on every lane, while it is busy and while handlers hang: no
+// client hangs, no mount stays, and the daemon, if it lives, ends by itself.
+
+import { describe, expect, it } from "vitest";
+import { type Client, client, type Daemon, mountsAt, startClient, until, within } from "./harness.ts";
+import { LANES, type LaneCase, SINGLE, startOn } from "./lanes.ts";
+import { DEAD, load } from "./load.ts";
+
+/** What the guardian promises. */
+const PROMISE_MS = 2000;
+
+interface End {
+  readonly name: string;
+  run(daemon: Daemon): unknown;
+  /** Hung handlers go on: their clients have to be killed. */
+  readonly lazy?: true;
+  /** The daemon dies as well. */
+  readonly deadly?: true;
+}
+
+function abort({ mountpoint }: Daemon) {
+  const minor = mountsAt(mountpoint)[0]?.device.split(":")[1];
+  const script = "mount -t fusectl none /sys/fs/fuse/connections; echo 1 > /sys/fs/fuse/connections/$1/abort";
+  return client("unshare", "-m", "sh", "-c", script, "sh", String(minor));
+}
+
+const ENDS: readonly End[] = [
+  { name: "kill -9", run: ({ kill }) => kill("SIGKILL"), deadly: true },
+  { name: "abort", run: abort },
+  { name: "umount -l", run: ({ mountpoint }) => client("umount", "-l", mountpoint), lazy: true },
+  { name: "umount -f -l", run: ({ mountpoint }) => client("umount", "-f", "-l", mountpoint) },
+  { name: "unmount by force", run: ({ order }) => order("unmount", { force: true }) },
+];
+
+interface Counts {
+  readonly replies: number;
+  readonly asynchronous: number;
+}
+
+async function startBusy(lane: LaneCase, form: "module" | "object"): Promise<{ daemon: Daemon; clients: Client[] }> {
+  const options = { filesystemOptions: { sleepMs: 5 }, slowMs: 60_000 };
+  const daemon = await startOn(lane, { form, filesystem: "special", options });
+  const clients = load(daemon.mountpoint);
+  const { replies } = await daemon.order<Counts>("stats");
+  await until("load", async () => (await daemon.order<Counts>("stats")).replies > replies + 200);
+  return { daemon, clients };
+}
+
+async function endsCleanly(daemon: Daemon, { deadly }: End): Promise<void> {
+  if (deadly === true) {
+    await until("the guardian's unmount", () => mountsAt(daemon.mountpoint).length === 0, PROMISE_MS);
+  } else {
+    expect(await daemon.event("closed")).toMatchObject({ reason: "unmounted" });
+    expect(daemon.said.filter(({ event }) => event === "error")).toEqual([]);
+    daemon.hangUp();
+    expect(await within("the daemon's end", daemon.exited)).toMatchObject({ status: 0, stderr: "" });
+  }
+  await until("nothing left", () => daemon.leftovers().length === 0);
+}
+
+function endsWhileBusy(lane: LaneCase, form: "module" | "object"): void {
+  it.each(ENDS)("$name while busy", async (end) => {
+    const { daemon, clients } = await startBusy(lane, form);
+    await using _ = daemon;
+    await end.run(daemon);
+    // One holds a file open: lazily it goes on.
+    for (const one of end.lazy === true ? clients.slice(0, -1) : clients)
+      expect((await one.ended).stderr).toMatch(DEAD);
+    for (const { kill } of clients) kill("SIGKILL");
+    await endsCleanly(daemon, end);
+  });
+}
+
+function endsWhileHanging(lane: LaneCase, form: "module" | "object"): void {
+  it.each(ENDS)("$name while handlers hang", async (end) => {
+    await using daemon = await startOn(lane, { form, filesystem: "special" });
+    const hung = ["hang", "wait", "hang"].map((name) => startClient(["cat", `${daemon.mountpoint}/${name}`], 30_000));
+    await until("requests", async () => (await daemon.order<Counts>("stats")).asynchronous >= hung.length);
+    await end.run(daemon);
+    if (end.lazy === true) for (const { kill } of hung) kill("SIGKILL");
+    for (const { ended } of hung) {
+      const { signal, stderr } = await within("a client", ended);
+      expect(`${signal} ${stderr}`).toMatch(end.lazy === true ? /SIGKILL/ : DEAD);
+    }
+    await endsCleanly(daemon, end);
+  });
+}
+
+describe.each(LANES)("$name", (lane) => endsWhileBusy(lane, "module"));
+describe.each(SINGLE)("$name, object form", (lane) => endsWhileBusy(lane, "object"));
+
+const isDevice = ({ options }: LaneCase) => options.lane === "dev";
+describe.each(LANES.filter(isDevice))("$name", (lane) => endsWhileHanging(lane, "module"));
+describe.each(SINGLE.filter(isDevice))("$name, object form", (lane) => endsWhileHanging(lane, "object"));
