@@ -2,7 +2,7 @@
 // device and inode number) leads to a slot with a descriptor, a count of references and a generation.
 // Layout: header, buckets {lock, first id}, slots; ids are slot indexes + 1, so that zeroed memory is an empty table.
 // Order of locks: a bucket, then the free list. Nothing in a critical section throws, waits or makes a system call.
-// Must not: open or close descriptors; whoever is told that an id is dead closes what it held.
+// Must not: open or close descriptors; whoever is told, once, that an id is dead closes what it held.
 
 import { lock, unlock } from "./spin-lock.ts";
 
@@ -103,10 +103,7 @@ export class NodeTable {
     return true;
   }
 
-  /**
-   * Drops `count` references. Result: the descriptor to close when those were the last, told exactly once; else -1.
-   * `dying` is called with an id that is dead and not yet anybody else's.
-   */
+  /** Drops `count` references. Result: the descriptor to close when those were the last, and `dying` is told; else -1. */
   drop(id: number, count: number, dying?: (id: number) => void): number {
     const { words } = this;
     const bucket = this.lockBucketOf(id);
@@ -120,13 +117,11 @@ export class NodeTable {
     this.setCount(id, left);
     const fd = left > 0 ? -1 : this.remove(id, bucket);
     unlock(words, bucket);
-    if (fd < 0) return fd;
-    dying?.(id);
-    this.giveBack(id);
+    if (fd >= 0) this.giveBack(id, dying);
     return fd;
   }
 
-  /** References of an id, for tests and reports. */
+  /** References of an id. */
   countAt(id: number): number {
     return (this.field(id, SLOT.high) >>> 0) * WORD + (this.field(id, SLOT.low) >>> 0);
   }
@@ -244,8 +239,9 @@ export class NodeTable {
     return id;
   }
 
-  private giveBack(id: number): void {
+  private giveBack(id: number, dying?: (id: number) => void): void {
     const { words } = this;
+    dying?.(id); // nobody's yet
     lock(words, H.freeLock);
     words[this.slotOf(id) + SLOT.next] = words[H.free] as number;
     words[H.free] = id;

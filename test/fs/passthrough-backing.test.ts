@@ -15,7 +15,7 @@ import { connectionWith } from "../protocol/fake-kernel.ts";
 import { openDescriptors, PassthroughClient } from "./passthrough-client.ts";
 
 /** What a kernel holds: ids, and flags of the descriptors that were offered. */
-class Registry implements Backing {
+class BackingFiles implements Backing {
   readonly live = new Set<number>();
   readonly offered: number[] = [];
   refusal = 0;
@@ -36,10 +36,10 @@ class Registry implements Backing {
 }
 
 function start(options: Partial<PassthroughOptions> = {}, copies = 1) {
-  const registry = new Registry();
-  const client = new PassthroughClient(options, copies, registry);
+  const table = new BackingFiles();
+  const client = new PassthroughClient(options, copies, table);
   writeFileSync(client.path("a"), "text");
-  return { client, registry, nodeid: client.lookup(1, "a").nodeid };
+  return { client, table, nodeid: client.lookup(1, "a").nodeid };
 }
 
 const outAt = (body: DataView, at: number) => ({
@@ -57,7 +57,7 @@ const valid = (body: DataView, at = 0): bigint => body.getBigUint64(at, true);
 
 describe("opens with FUSE passthrough", () => {
   it("open: registers a file once for all copies and opens, from its O_PATH descriptor", () => {
-    const { client, registry, nodeid } = start({}, 2);
+    const { client, table, nodeid } = start({}, 2);
     using _ = client;
     const first = open(client, nodeid);
     client.serving = 1;
@@ -70,17 +70,17 @@ describe("opens with FUSE passthrough", () => {
     client.serving = 0;
     client.release(nodeid, second.fh);
     expect(open(client, nodeid)).toMatchObject({ id: 1 });
-    expect(registry.offered.map((flags) => flags & O.PATH)).toEqual([O.PATH]);
+    expect(table.offered.map((flags) => flags & O.PATH)).toEqual([O.PATH]);
     expect(client.copies[1]?.counters().backingFiles).toBe(1);
   });
 
   it("forget: gives the id back with the node, and the slot's next owner gets one of its own", () => {
-    const { client, registry, nodeid } = start({}, 2);
+    const { client, table, nodeid } = start({}, 2);
     using _ = client;
     client.release(nodeid, open(client, nodeid).fh);
     client.serving = 1;
     client.forget(nodeid);
-    expect([...registry.live]).toEqual([]);
+    expect([...table.live]).toEqual([]);
     writeFileSync(client.path("b"), "other");
     const other = client.lookup(1, "b").nodeid;
     expect([other, open(client, other).id]).toEqual([nodeid, 2]);
@@ -88,7 +88,7 @@ describe("opens with FUSE passthrough", () => {
 
   it("create: is passed through, and gives all back when the node goes", () => {
     const before = openDescriptors();
-    const { client, registry } = start();
+    const { client, table } = start();
     using _ = client;
     const { error, body } = client.ask("CREATE", 1, { flags: O.RDWR | O.CREAT, mode: 0o100644 }, "new\0");
     expect(error).toBe("");
@@ -98,18 +98,18 @@ describe("opens with FUSE passthrough", () => {
     const nodeid = Number(valid(body, FuseEntryOut.at.nodeid));
     client.release(nodeid, made.fh);
     client.forget(nodeid);
-    expect([...registry.live]).toEqual([]);
+    expect([...table.live]).toEqual([]);
     client[Symbol.dispose]();
     expect(openDescriptors()).toEqual(before);
   });
 
   it("open: before Linux 6.16 a descriptor is registered that may read", () => {
-    const { client, registry, nodeid } = start();
+    const { client, table, nodeid } = start();
     using _ = client;
-    registry.refusesPaths = true;
+    table.refusesPaths = true;
     const before = openDescriptors().length;
     expect(open(client, nodeid, O.WRONLY)).toMatchObject({ flags: FOPEN.PASSTHROUGH, id: 1 });
-    expect((registry.offered[1] ?? 0) & (O.PATH | O.ACCMODE)).toBe(O.RDONLY);
+    expect((table.offered[1] ?? 0) & (O.PATH | O.ACCMODE)).toBe(O.RDONLY);
     expect(openDescriptors().length).toBe(before + 1); // the handle
   });
 
@@ -122,12 +122,12 @@ describe("opens with FUSE passthrough", () => {
 
 describe("refusals", () => {
   it("open: a file that is refused is served as without passthrough, until no such open is left", () => {
-    const { client, registry, nodeid } = start();
+    const { client, table, nodeid } = start();
     using _ = client;
-    registry.refusal = ERRNO.ELOOP;
+    table.refusal = ERRNO.ELOOP;
     const first = open(client, nodeid);
     expect(first).toMatchObject({ error: "", flags: FOPEN.KEEP_CACHE, id: 0 });
-    registry.refusal = 0;
+    table.refusal = 0;
     const second = open(client, nodeid);
     expect(second).toMatchObject({ flags: FOPEN.KEEP_CACHE, id: 0 });
     client.release(nodeid, first.fh);
@@ -136,15 +136,15 @@ describe("refusals", () => {
   });
 
   it("open: EPERM is final, ELOOP is the file's own", () => {
-    const { client, registry, nodeid } = start();
+    const { client, table, nodeid } = start();
     using _ = client;
     for (const [errno, calls] of [
       [ERRNO.ELOOP, 2],
       [ERRNO.EPERM, 3],
     ] as const) {
-      registry.refusal = errno;
+      table.refusal = errno;
       for (let round = 0; round < 2; round++) client.release(nodeid, open(client, nodeid).fh);
-      expect(registry.offered.length).toBe(calls);
+      expect(table.offered.length).toBe(calls);
     }
   });
 
@@ -154,10 +154,10 @@ describe("refusals", () => {
       [{ directIo: true }, FOPEN.KEEP_CACHE | FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES],
       [{ writebackCache: true }, FOPEN.KEEP_CACHE],
     ] as const) {
-      const { client, registry, nodeid } = start(options);
+      const { client, table, nodeid } = start(options);
       using _ = client;
       expect(open(client, nodeid)).toMatchObject({ flags, id: 0 });
-      expect(registry.offered).toEqual([]);
+      expect(table.offered).toEqual([]);
       expect(client.copies[0]?.wishes.maxStackDepth).toBe(0);
     }
   });
@@ -175,7 +175,7 @@ describe("refusals", () => {
 
   it("on: does not start without the privilege, or where INIT did not agree", () => {
     const connection = connectionWith([], 65_536);
-    const context = { connection, notify: {} as Notifier, backing: new Registry(), worker: { index: 0, count: 1 } };
+    const context = { connection, notify: {} as Notifier, backing: new BackingFiles(), worker: { index: 0, count: 1 } };
     const init = () => new PassthroughFilesystem({ source: "/dev/shm", passthrough: "on" }).init(context);
     expect(init).toThrow(process.getuid?.() === 0 ? /^EOPNOTSUPP: FUSE passthrough/ : /^EPERM: FUSE passthrough/);
   });
