@@ -107,10 +107,8 @@ export class NodeTable {
   drop(id: number, count: number, dying?: (id: number) => void): number {
     const { words } = this;
     const bucket = this.lockBucketOf(id);
-    if (bucket < 0) {
-      Atomics.add(words, H.unknown, 1);
-      return -1;
-    }
+    if (bucket < 0) Atomics.add(words, H.unknown, 1);
+    if (bucket < 0) return -1;
     const had = this.countAt(id);
     if (count > had) Atomics.add(words, H.excess, 1);
     const left = Math.max(0, had - count);
