@@ -7,6 +7,7 @@ import { HELP, parseOptions } from "./macro/options.ts";
 import { runReal } from "./macro/real/run.ts";
 import { readResult } from "./macro/results.ts";
 import { runMacro } from "./macro/run.ts";
+import { runMicro } from "./micro/run.ts";
 import { runReport, writeReport } from "./report/write.ts";
 
 type Part = (words: readonly string[], signal: AbortSignal) => Promise<number>;
@@ -16,6 +17,7 @@ const PARTS: Record<string, Part> = {
   real: runReal,
   fio: runFio,
   report: runReport,
+  micro: runMicro,
 };
 
 const macro: Part = async (words, signal) => {

@@ -1,4 +1,4 @@
-// Owns: which CPUs exist and which of them this process may use.
+// Owns: which CPUs exist, which of them the calling thread may use, and where it shall run.
 
 import { readFileSync } from "node:fs";
 import { checked } from "./errno.ts";
@@ -31,8 +31,16 @@ export function possibleCpus(): number[] {
 /** CPUs that the calling thread may run on (cpusets and affinity masks included). */
 export function allowedCpus(): number[] {
   const mask = new Uint8Array(MASK_BYTES);
-  const size = checked(libc.sched_getaffinity(0, mask.length, addressOf(mask)));
+  // The C library's call says 0, not how many bytes it wrote; it zeroes the rest.
+  checked(libc.sched_getaffinity(0, mask.length, addressOf(mask)));
   const cpus: number[] = [];
-  for (let cpu = 0; cpu < size * 8; cpu++) if (((mask[cpu >> 3] as number) >> (cpu & 7)) & 1) cpus.push(cpu);
+  for (let cpu = 0; cpu < mask.length * 8; cpu++) if (((mask[cpu >> 3] as number) >> (cpu & 7)) & 1) cpus.push(cpu);
   return cpus.length > 0 ? cpus : [0];
+}
+
+/** Lets the calling thread run on these CPUs only. Result 0 or -errno (EINVAL: none of them is online and allowed). */
+export function runOn(cpus: readonly number[]): number {
+  const mask = new Uint8Array(MASK_BYTES);
+  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
+  return checked(libc.sched_setaffinity(0, mask.length, addressOf(mask)));
 }

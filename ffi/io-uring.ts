@@ -88,6 +88,9 @@ export const CQE_F_MORE = 2;
 /** struct io_uring_cqe. */
 export const IoUringCqe = defineStruct("io_uring_cqe", 16, { user_data: "u64", res: "i32", flags: "u32" });
 
+/** Bits of the submission flags: completions overflowed, or wait for this thread to enter the kernel. */
+export const SQ_FLAGS = { CQ_OVERFLOW: 2, TASKRUN: 4 } as const;
+
 /** A ring. `words` index: `sqTail` is ours, `cqTail` the kernel's, `cqHead` ours. */
 export interface Ring {
   readonly fd: number;
@@ -97,6 +100,8 @@ export interface Ring {
   readonly sqTail: number;
   readonly kCqTail: number;
   readonly cqHead: number;
+  /** Word of the submission flags (SQ_FLAGS), the kernel's. */
+  readonly kSqFlags: number;
   /** Byte offset of the first submission entry and of the first completion entry in the arena. */
   readonly sqes: number;
   readonly cqes: number;
@@ -132,6 +137,7 @@ export function createRing(entries: number, flags: number): Ring {
     sqTail: word(at.sq_off + sq.tail),
     kCqTail: word(at.cq_off + cq.tail),
     cqHead: word(at.cq_off + cq.head),
+    kSqFlags: word(at.sq_off + sq.flags),
     sqes: 0,
     cqes: sqeBytes + params.getUint32(at.cq_off + cq.cqes, true),
     features: params.getUint32(at.features, true),

@@ -73,10 +73,3 @@ export function raiseOpenFileLimit(wanted: number): number {
   }
   return 0;
 }
-
-/** Pins the calling thread to one CPU. Result 0 or -errno (EINVAL: the CPU is offline or not allowed). */
-export function pinToCpu(cpu: number): number {
-  const mask = new Uint8Array(128);
-  mask[cpu >> 3] = 1 << (cpu & 7);
-  return checked(libc.sched_setaffinity(0, mask.length, addressOf(mask)));
-}

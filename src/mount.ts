@@ -14,11 +14,11 @@ import { type Guardian, startGuardian } from "./mounting/guardian.ts";
 import { topMountAt } from "./mounting/mount-table.ts";
 import { checkMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, resolveOptions } from "./mounting/options.ts";
-import { planLane, queueSettings } from "./queue-settings.ts";
+import { chooseLane, type LaneChoice, planPlaces, queueSettings, workerCount } from "./queue-settings.ts";
 import { handshake } from "./server/handshake.ts";
 import { createLocalServer, type Server } from "./servers.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
-import { createWorkerServer } from "./worker-server.ts";
+import { createWorkerServer, type WantedWorkers } from "./worker-server.ts";
 
 /**
  * Mounts a filesystem on a directory.
@@ -40,15 +40,16 @@ export async function mount(
     throw new MountError("FILESYSTEM_FAILED", "the filesystem must be the URL of a module or a filesystem object");
   }
   const real = checkMountpoint(mountpoint, resolved.allowNonEmpty);
+  const choice = chooseLane(resolved);
   const handle = new MountHandle(real, resolved.debug);
   const server =
     filesystem instanceof URL
-      ? createWorkerServer(filesystem, resolved.filesystemOptions, resolved.workers, handle.serverEvents)
+      ? createWorkerServer(filesystem, resolved.filesystemOptions, wantedWorkers(resolved, choice), handle.serverEvents)
       : createLocalServer(filesystem, handle.serverEvents);
   try {
     const loading = explain("FILESYSTEM_FAILED", "the filesystem could not be made", () => server.load());
     const loaded = await unlessAborted(resolved.signal, loading);
-    return await start(real, server, handle, resolved, loaded);
+    return await start(real, server, handle, resolved, choice, loaded);
   } catch (thrown) {
     server.discard();
     throw thrown;
@@ -80,11 +81,17 @@ async function explain<Value>(code: MountErrorCode, what: string, run: () => Pro
   }
 }
 
+const wantedWorkers = (options: ResolvedOptions, choice: LaneChoice): WantedWorkers => ({
+  count: workerCount(options, choice),
+  exactly: options.workers !== "auto",
+});
+
 async function start(
   mountpoint: string,
   server: Server,
   handle: MountHandle,
   options: ResolvedOptions,
+  choice: LaneChoice,
   loaded: { readonly methods: ReadonlySet<string>; readonly wishes: InitWishes },
 ): Promise<Mount> {
   const opened: number[] = [];
@@ -92,7 +99,7 @@ async function start(
   let guardian: Guardian | undefined;
   let device = "";
   try {
-    const plan = planLane(options, server.queues);
+    const plan = planPlaces(choice, options, server.queues);
     if (options.guardian) guardian = await startGuardian(mountpoint, `fuse.${options.subtype}`, chooseVia(options));
     attached = await attach(mountpoint, options);
     const { fd, via } = attached;

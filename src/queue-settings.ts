@@ -1,6 +1,7 @@
 // Owns: the plan of a session's queues: which lane, how many, on which CPUs, over which descriptors.
 
 import { allowedCpus, possibleCpus } from "../ffi/affinity.ts";
+import { openCpuLatency } from "../ffi/cpu-latency.ts";
 import { close, ioctl } from "../ffi/file.ts";
 import { addressOf } from "../ffi/memory.ts";
 import { DEV_IOC } from "./abi/fuse-constants.ts";
@@ -14,16 +15,26 @@ import { placeWorkers, type WorkerPlace } from "./server/placement.ts";
 import { createStatistics } from "./server/statistics.ts";
 import { probe } from "./transport/probe.ts";
 
-/** What was decided before INIT. */
-export interface LanePlan {
+/** How long a worker spins that has its CPU for itself, before it lets that CPU sleep. */
+const DEDICATED_SPIN_US = 1000;
+
+/** Most workers that "auto" starts. */
+const AUTO_WORKERS = 64;
+
+/** What was decided before the filesystem is made. */
+export interface LaneChoice {
   readonly lane: "dev" | "io_uring";
   /** Why no faster lane was taken; empty when there is none. */
   readonly reason: string;
+}
+
+/** What was decided before INIT. */
+export interface LanePlan extends LaneChoice {
   readonly places: readonly WorkerPlace[];
 }
 
-/** Decides the lane and the places of `queues` workers. Errors: `MountError` LANE_UNAVAILABLE for a lane asked by name. */
-export function planLane(options: ResolvedOptions, queues: number): LanePlan {
+/** Decides the lane. Errors: `MountError` LANE_UNAVAILABLE for a lane asked by name. */
+export function chooseLane(options: ResolvedOptions): LaneChoice {
   const reports = probe();
   const uring = reports.find((report) => report.lane === "io_uring");
   const ring = reports.find((report) => report.lane === "ring");
@@ -34,8 +45,26 @@ export function planLane(options: ResolvedOptions, queues: number): LanePlan {
   const lane = options.lane === "dev" || timed || !uring?.available ? "dev" : "io_uring";
   const why = [`ring: ${ring?.reason}`];
   if (lane === "dev") why.push(`io_uring: ${uring?.available ? "it has no time-outs" : uring?.reason}`);
-  const reason = options.lane === "auto" ? why.join("; ") : "as asked";
-  return { lane, reason, places: placeWorkers(options.placement, queues, possibleCpus(), allowedCpus()) };
+  return { lane, reason: options.lane === "auto" ? why.join("; ") : "as asked" };
+}
+
+/**
+ * How many workers a filesystem gets that may have several. "auto": one per CPU where each CPU has a queue of its own,
+ * a quarter of the CPUs where they are dedicated, else one: workers that read the same queue wake one another's callers
+ * on other CPUs.
+ */
+export function workerCount({ workers, placement }: ResolvedOptions, { lane }: LaneChoice): number {
+  if (workers !== "auto") return workers;
+  const cpus = Math.min(allowedCpus().length, AUTO_WORKERS);
+  if (placement === "dedicated") return Math.max(1, Math.floor(cpus / 4));
+  return placement === "per-core" || lane === "io_uring" ? cpus : 1;
+}
+
+/** Places `queues` workers. A single worker that nobody placed is not pinned: it follows its callers. */
+export function planPlaces(choice: LaneChoice, { placement }: ResolvedOptions, queues: number): LanePlan {
+  const spread = choice.lane === "io_uring" && queues > 1 ? "per-core" : "none";
+  const where = placement === "auto" ? spread : placement;
+  return { ...choice, places: placeWorkers(where, queues, possibleCpus(), allowedCpus()) };
 }
 
 // A clone of the mounted descriptor; -1 where /dev/fuse may not be opened again, as in a process that only fusermount3
@@ -57,6 +86,7 @@ export function queueSettings(
   opened: number[],
 ): QueueSettings[] {
   const { places } = plan;
+  const awake = options.cpuIdle === "poll" || (options.cpuIdle === "auto" && options.placement === "dedicated");
   const common = {
     connection,
     count: places.length,
@@ -68,7 +98,8 @@ export function queueSettings(
     trace: options.debug !== false,
     depth: options.queueDepth,
     successor: false,
-    spinUs: options.spinUs,
+    spinUs: options.spinUs === "auto" && options.placement === "dedicated" ? DEDICATED_SPIN_US : options.spinUs,
+    sleepIn: options.sleepIn,
     lane: connection.flags.includes("OVER_IO_URING") ? ("io_uring" as const) : ("dev" as const),
   };
   return places.map(({ cpus, pin }, index) => {
@@ -77,6 +108,8 @@ export function queueSettings(
     else if (places.length > 1) {
       throw new MountError("NO_DEVICE", `${places.length} workers need /dev/fuse once each; it cannot be opened again`);
     }
-    return { ...common, index, cpus, pin, fd: clone >= 0 ? clone : fd };
+    const latencyFd = awake ? openCpuLatency() : -1;
+    if (latencyFd >= 0) opened.push(latencyFd);
+    return { ...common, index, cpus, pin, latencyFd, fd: clone >= 0 ? clone : fd };
   });
 }

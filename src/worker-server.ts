@@ -31,8 +31,20 @@ async function within<Value>(promise: Promise<Value>, ms: number, what: string):
   }
 }
 
-/** Serves from `count` worker threads. */
-export function createWorkerServer(url: URL, options: unknown, count: number, events: ServerEvents): Server {
+/** How many worker threads there shall be; not `exactly`: only if the filesystem can have so many, else one. */
+export interface WantedWorkers {
+  readonly count: number;
+  readonly exactly: boolean;
+}
+
+/** Serves from worker threads. */
+export function createWorkerServer(
+  url: URL,
+  options: unknown,
+  { count: wanted, exactly }: WantedWorkers,
+  events: ServerEvents,
+): Server {
+  let count = wanted;
   const threads: Thread[] = [];
   const ended = Promise.withResolvers<void>();
   const deaths: number[] = [];
@@ -124,9 +136,12 @@ export function createWorkerServer(url: URL, options: unknown, count: number, ev
   }
 
   return {
-    queues: count,
+    get queues() {
+      return count;
+    },
     async load() {
       const first = await load(0, true);
+      if (!exactly && !first.parallel) count = 1;
       if (count > 1 && !first.parallel) {
         throw new MountError(
           "INVALID_OPTION",

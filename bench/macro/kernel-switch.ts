@@ -14,12 +14,12 @@ export const URING: Switch = {
   isOn: (value) => /^[Y1]/.test(value),
 };
 
-/** Room for the pipes that libfuse 3.17 and later splices through: 1 MiB and a page, else a pipe is made per request. */
+/** Room for the pipes that libfuse 3.17 and later splices through, up to 4 MiB and a page; else one is made per request. */
 export const LARGE_PIPES: Switch = {
   path: "/proc/sys/fs/pipe-max-size",
   about: "limit of the size of pipes",
-  value: String(2 ** 21),
-  isOn: (value) => Number(value) >= 2 ** 21,
+  value: String(2 ** 23),
+  isOn: (value) => Number(value) >= 2 ** 23,
 };
 
 /**

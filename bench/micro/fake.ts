@@ -42,6 +42,9 @@ export function fakeTransport(request: Request): Transport {
     next: () => 0,
     reply: () => 0,
     release() {},
+    ready: () => true,
+    flush() {},
+    sleep() {},
     setBlocking() {},
     close() {},
   };

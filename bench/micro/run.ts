@@ -1,19 +1,24 @@
-// Owns: micro benchmarks of the parts on a request's path, without a kernel: FFI call, codec, dispatch, node table.
-//   bun run bench/micro/run.ts [--json FILE]
+// Owns: micro benchmarks of the parts on a request's path, without a kernel: FFI call, io_uring, codec, dispatch, node
+// table, and what one thread pays to wake another.
 // Each task runs a batch of operations, because one is shorter than the clock's step; the table shows one operation.
 
 import { heapStats } from "bun:jsc";
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
+import { machineFacts } from "../macro/machine.ts";
+import { columns } from "../macro/table.ts";
 import { codecTasks } from "./codec.ts";
 import { dispatchTasks } from "./dispatch.ts";
 import { ffiTasks } from "./ffi.ts";
+import { ioUringTasks } from "./io-uring.ts";
 import { nodeTableTasks } from "./node-table.ts";
-import type { MicroTask } from "./task.ts";
+import { measureRoundTrips } from "./round-trips.ts";
+import type { MicroRow, MicroTask } from "./task.ts";
 
-const { values } = parseArgs({ options: { json: { type: "string" }, "time-ms": { type: "string", default: "300" } } });
-
-const tasks: MicroTask[] = [...ffiTasks(), ...codecTasks(), ...dispatchTasks(), ...nodeTableTasks()];
+const HELP = `use: bun run bench micro [options]
+  --only TEXT     tasks whose name holds TEXT
+  --time-ms N     time of one task (200)
+  --json FILE     writes the rows as JSON`;
 
 // Bytes of heap that one operation leaves behind, after a full collection on both sides.
 function heapGrowth(task: MicroTask): number {
@@ -26,22 +31,55 @@ function heapGrowth(task: MicroTask): number {
   return Math.max(0, heapStats().heapSize - before) / (rounds * task.batch);
 }
 
-const bench = new Bench({ time: Number(values["time-ms"]), warmupTime: 100 });
-for (const task of tasks) bench.add(task.name, task.run);
-await bench.run();
+async function measureTasks(tasks: readonly MicroTask[], timeMs: number): Promise<MicroRow[]> {
+  const bench = new Bench({ time: timeMs, warmupTime: Math.min(100, timeMs) });
+  for (const task of tasks) bench.add(task.name, task.run);
+  await bench.run();
+  return bench.tasks.map(({ result }, index) => {
+    const task = tasks[index] as MicroTask;
+    if (result.state !== "completed") throw new Error(`${task.name}: ${result.state}`);
+    const ns = (milliseconds: number) => (milliseconds * 1e6) / task.batch;
+    return {
+      task: task.name,
+      medianNs: ns(result.latency.p50),
+      p99Ns: ns(result.latency.p99),
+      heapBytes: heapGrowth(task),
+    };
+  });
+}
 
-const rows = bench.tasks.map((measured, index) => {
-  const task = tasks[index] as MicroTask;
-  const { result } = measured;
-  if (result.state !== "completed") throw new Error(`${task.name}: ${result.state}`);
-  const ns = (milliseconds: number) => Math.round((milliseconds * 1e7) / task.batch) / 10;
-  return {
-    task: task.name,
-    "median ns": ns(result.latency.p50),
-    "p99 ns": ns(result.latency.p99),
-    "heap B/op": Math.round(heapGrowth(task) * 1000) / 1000,
-  };
-});
-console.table(rows);
-if (values.json !== undefined) await Bun.write(values.json, JSON.stringify({ bun: Bun.version, rows }, undefined, 2));
-process.exit(0);
+function format(rows: readonly MicroRow[]): string {
+  const cells = rows.map(({ task, medianNs, p99Ns, heapBytes }) => [
+    task,
+    medianNs.toFixed(1),
+    p99Ns.toFixed(1),
+    heapBytes?.toFixed(3) ?? "-",
+  ]);
+  return columns(["task", "median ns", "p99 ns", "heap B/op"], cells, 1);
+}
+
+/** Runs the micro benchmarks and resolves to the exit status. */
+export async function runMicro(words: readonly string[]): Promise<number> {
+  const text = { type: "string" } as const;
+  const options = { json: text, only: text, "time-ms": text, help: { type: "boolean" } } as const;
+  const { values } = parseArgs({ args: [...words], options });
+  if (values.help) {
+    process.stdout.write(`${HELP}\n`);
+    return 0;
+  }
+  const timeMs = Number(values["time-ms"] ?? 200);
+  if (!(timeMs > 0)) throw new Error(`--time-ms needs a number above 0, not "${values["time-ms"]}"`);
+  const only = values.only ?? "";
+  const tasks = [...ffiTasks(), ...ioUringTasks(), ...codecTasks(), ...dispatchTasks(), ...nodeTableTasks()];
+  const rows = await measureTasks(
+    tasks.filter(({ name }) => name.includes(only)),
+    timeMs,
+  );
+  const trips = "round trip: node table: two threads".includes(only) || only === "" ? await measureRoundTrips() : [];
+  const all = [...rows, ...trips.filter(({ task }) => task.includes(only))];
+  process.stdout.write(`${format(all)}\n`);
+  if (values.json !== undefined) {
+    await Bun.write(values.json, `${JSON.stringify({ machine: await machineFacts(), rows: all }, null, 1)}\n`);
+  }
+  return 0;
+}

@@ -17,3 +17,6 @@ export function repeat(name: string, batch: number, operation: (index: number) =
     },
   };
 }
+
+/** What is known of one operation; `heapBytes` is what it leaves behind, undefined where that was not measured. */
+export type MicroRow = { task: string; medianNs: number; p99Ns: number; heapBytes: number | undefined };

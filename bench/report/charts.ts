@@ -167,6 +167,7 @@ export function latencyCurves(rows: readonly Row[], baseline: string): Chart[] {
         type: "log",
         domain: [1, 1e-4],
         label: "operations within",
+        labelArrow: "none",
         grid: true,
         ticks: [1, 0.5, 0.1, 0.01, 0.001, 0.0001],
         tickFormat: (tail: number) => `${Number(((1 - tail) * 100).toFixed(2))} %`,

@@ -43,7 +43,7 @@ export class Request {
   /** Bytes of directory entries in the reply so far. */
   dataLength = 0;
 
-  /** Monotonic time of arrival in nanoseconds. */
+  /** Monotonic time of arrival in nanoseconds; 0: not timed. */
   startedNs = 0;
 
   /**

@@ -31,18 +31,30 @@ export interface MountOptions {
   readonly via?: "auto" | "mount" | "fusermount";
   /** Which lane carries the requests. Default "auto": the fastest that works here. */
   readonly lane?: LaneChoice;
-  /** Worker threads, module form only, 1..256. Default 1. */
-  readonly workers?: number;
+  /**
+   * Worker threads, module form only, 1..256. Default "auto": one per CPU on lane io_uring where the filesystem is
+   * `parallel`, else one.
+   */
+  readonly workers?: "auto" | number;
   /**
    * Where workers run: each pinned to a core and serving that core's callers ("per-core", module form), on cores of
-   * their own that serve all the others ("dedicated", module form), or anywhere ("none"). Default "none".
+   * their own that serve all the others ("dedicated", module form), or anywhere ("none"). Default "auto": per-core
+   * for several workers on lane io_uring, else none.
    */
-  readonly placement?: "per-core" | "dedicated" | "none";
+  readonly placement?: "auto" | "per-core" | "dedicated" | "none";
   /**
    * Microseconds that a worker looks for the next request before it sleeps, 0..1000000; 0: never. Default "auto": as
    * long as that pays, judged by the gaps between requests.
    */
   readonly spinUs?: "auto" | number;
+  /**
+   * What idle CPUs do while a worker's fixed spin finds requests: wait awake ("poll": callers wake at once, every CPU
+   * draws power; root only, else as if not asked), or halt as ever ("sleep"). Default "auto": "poll" for dedicated
+   * placement alone.
+   */
+  readonly cpuIdle?: "auto" | "poll" | "sleep";
+  /** Where idle workers sleep: in the kernel (default), or on a shared word, woken by a doorbell thread. */
+  readonly sleepIn?: "kernel" | "doorbell";
   /** Lane io_uring: requests in flight per CPU, 1..256. Default 8. */
   readonly queueDepth?: number;
   /** Milliseconds until a promise's request is answered ETIMEDOUT (io_uring: once it settled); 0 (default): never. */
@@ -79,9 +91,11 @@ const DEFAULTS: ResolvedOptions = {
   allowNonEmpty: false,
   via: "auto",
   lane: "auto",
-  workers: 1,
-  placement: "none",
+  workers: "auto",
+  placement: "auto",
   spinUs: "auto",
+  cpuIdle: "auto",
+  sleepIn: "kernel",
   queueDepth: 8,
   requestTimeoutMs: 0,
   slowMs: 1000,
@@ -92,6 +106,7 @@ const DEFAULTS: ResolvedOptions = {
 };
 
 /** A worker that looks for longer than a second takes its core from everybody else for good. */
+const WORKERS_MAX = 256;
 const SPIN_US_MAX = 1_000_000;
 
 type Check = (key: string, value: unknown) => void;
@@ -105,10 +120,10 @@ const boolean: Check = (key, value) => {
   if (typeof value !== "boolean") refuse(key, value, "true or false");
 };
 const integer =
-  (low: number, high: number): Check =>
+  (low: number, high: number, otherwise = ""): Check =>
   (key, value) => {
     if (!(Number.isInteger(value) && (value as number) >= low && (value as number) <= high)) {
-      refuse(key, value, `an integer in ${low}..${high}`);
+      refuse(key, value, `an integer in ${low}..${high}${otherwise}`);
     }
   };
 const oneOf =
@@ -143,8 +158,12 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   allowNonEmpty: boolean,
   via: oneOf("auto", "mount", "fusermount"),
   lane: oneOf("auto", "ring", "io_uring", "dev"),
-  workers: integer(1, 256),
-  placement: oneOf("per-core", "dedicated", "none"),
+  workers: (key, value) => {
+    if (value !== "auto") integer(1, WORKERS_MAX, ', or "auto"')(key, value);
+  },
+  placement: oneOf("auto", "per-core", "dedicated", "none"),
+  cpuIdle: oneOf("auto", "poll", "sleep"),
+  sleepIn: oneOf("kernel", "doorbell"),
   spinUs: (key, value) => {
     const fine = value === "auto" || (typeof value === "number" && value >= 0 && value <= SPIN_US_MAX);
     if (!fine) refuse(key, value, `"auto" or a number in 0..${SPIN_US_MAX}`);

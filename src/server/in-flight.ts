@@ -116,6 +116,7 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
     },
     add(request, promise) {
       const record: Pending = { request, answered: false, interrupted: false, reportedSlow: false };
+      if (request.startedNs === 0) request.startedNs = Bun.nanoseconds();
       pending.set(request, record);
       timer ??= setInterval(sweep, periodMs);
       // Promise.resolve: a foreign thenable may throw, call back twice or call back at once.

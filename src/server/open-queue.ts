@@ -1,7 +1,8 @@
 // Owns: putting one queue together: transport, dispatch and loop over one descriptor, and the filesystem's context.
 
+import { runOn } from "../../ffi/affinity.ts";
+import { limitCpuLatency, NO_LIMIT_US } from "../../ffi/cpu-latency.ts";
 import { PAGE_SIZE } from "../../ffi/memory.ts";
-import { pinToCpu } from "../../ffi/thread.ts";
 import { traceReply, traceRequest } from "../codec/trace.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Filesystem, SessionContext } from "../fs/filesystem.ts";
@@ -16,6 +17,7 @@ import { inputSizes } from "./init.ts";
 import { createNotifier } from "./notify.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { statisticsRow } from "./statistics.ts";
+import { createWaitPolicy } from "./wait-policy.ts";
 
 /** What every queue of a session is told; plain data, so that it can be posted to a worker. */
 export interface QueueSettings {
@@ -33,8 +35,12 @@ export interface QueueSettings {
   /** io_uring: CPUs whose queues this worker serves, and requests in flight for each. */
   readonly cpus: readonly number[];
   readonly depth: number;
-  /** Microseconds to look for the next request before sleeping; 0: never. */
+  /** Microseconds to look for the next request before sleeping; 0: never. "auto" never does where a look is a system call. */
   readonly spinUs: "auto" | number;
+  /** Where the worker sleeps: in the kernel, or on its bell, which a doorbell thread rings. */
+  readonly sleepIn: "kernel" | "doorbell";
+  /** Descriptor by which the worker keeps CPUs awake while requests flow, -1: none. */
+  readonly latencyFd: number;
   /** CPU that the worker's thread is pinned to, -1: none. */
   readonly pin: number;
   /** It follows a worker that died, whose requests it may be given once more. */
@@ -48,9 +54,9 @@ export interface QueueEvents extends Pick<DispatchEvents, "error" | "slow" | "re
 
 // Worker 0 also serves the device for the others: FORGET, INTERRUPT, and what came before the queues were registered.
 function openTransport(settings: QueueSettings, events: QueueEvents): Transport {
-  const { fd, connection, maxInFlight, lane, cpus, depth, index } = settings;
+  const { fd, connection, maxInFlight, lane, cpus, depth, index, spinUs } = settings;
   const maxPayload = Math.max(connection.maxWrite, connection.maxPages * PAGE_SIZE);
-  const common = { fd, maxPayload, maxInFlight, inSizes: inputSizes(connection) };
+  const common = { fd, maxPayload, maxInFlight, inSizes: inputSizes(connection), spins: devSpinUs(spinUs) > 0 };
   if (lane === "dev" || cpus.length === 0) return openDevTransport(common);
   const dev = index === 0 ? openDevTransport({ ...common, firstTag: cpus.length * depth }) : undefined;
   dev?.setBlocking(false);
@@ -63,6 +69,15 @@ function openTransport(settings: QueueSettings, events: QueueEvents): Transport 
   }
 }
 
+const devSpinUs = (spinUs: "auto" | number): number => (spinUs === "auto" ? 0 : spinUs);
+
+// A worker that died may have left its limit behind.
+function keepAwakeBy(latencyFd: number): (awake: boolean) => void {
+  if (latencyFd < 0) return () => {};
+  limitCpuLatency(latencyFd, NO_LIMIT_US);
+  return (awake) => void limitCpuLatency(latencyFd, awake ? 0 : NO_LIMIT_US);
+}
+
 /** Opens a queue; the filesystem has been initialised when this returns. */
 export async function openQueue(
   filesystem: Filesystem,
@@ -71,7 +86,7 @@ export async function openQueue(
   startDoorbell: StartDoorbell,
 ): Promise<Queue> {
   const { fd, index, count, connection, trace, pin } = settings;
-  if (pin >= 0) pinToCpu(pin);
+  if (pin >= 0) runOn([pin]);
   const transport = openTransport(settings, events);
   const statistics = statisticsRow(settings.statistics, index);
   const backing = createBacking(fd, connection, statistics);
@@ -86,6 +101,12 @@ export async function openQueue(
     events,
     board: new Int32Array(settings.board) as Board,
     statistics,
+    wait: createWaitPolicy(
+      transport.lane === "dev" ? devSpinUs(settings.spinUs) : settings.spinUs,
+      statistics,
+      keepAwakeBy(settings.latencyFd),
+    ),
+    sleepIn: settings.sleepIn,
     timeoutMs: settings.timeoutMs,
     slowMs: settings.slowMs,
     repeatableOnly: settings.successor,

@@ -11,9 +11,17 @@ export interface WorkerPlace {
   readonly pin: number;
 }
 
+/** CPU of worker `index`; "dedicated" takes the last ones, since a machine's first CPU has its interrupts to serve. */
+function pinOf(placement: Placement, index: number, workers: number, allowed: readonly number[]): number {
+  if (placement === "none") return -1;
+  const first = placement === "dedicated" ? Math.max(0, allowed.length - workers) : 0;
+  return allowed[(first + index) % allowed.length] as number;
+}
+
 /**
- * Places `workers` workers. Per core, and for now dedicated: worker i runs on the i-th allowed CPU and serves that CPU's queue; queues of
- * CPUs without a worker are dealt out in turn. None: queues are dealt out in turn and no worker is pinned.
+ * Places `workers` workers. Per core: worker i runs on the i-th allowed CPU. Dedicated: the last `workers` allowed CPUs
+ * are theirs. None: no worker is pinned. A pinned worker serves the queue of its CPU; the other queues are dealt out
+ * in turn.
  */
 export function placeWorkers(
   placement: Placement,
@@ -21,9 +29,7 @@ export function placeWorkers(
   possible: readonly number[],
   allowed: readonly number[],
 ): WorkerPlace[] {
-  const pins = Array.from({ length: workers }, (_, index) =>
-    placement === "none" ? -1 : (allowed[index % allowed.length] as number),
-  );
+  const pins = Array.from({ length: workers }, (_, index) => pinOf(placement, index, workers, allowed));
   const cpus: number[][] = pins.map(() => []);
   let turn = 0;
   for (const cpu of possible) {

@@ -1,4 +1,5 @@
-// Owns: the loop of one queue, in its two forms. Blocking: the thread sleeps in the transport; nothing else runs on it.
+// Owns: the loop of one queue, in its two forms. Blocking: the thread waits for requests (`wait-policy.ts`) and nothing
+// else runs on it; it sleeps in the kernel, or on its bell, which the doorbell thread rings.
 // Events: the transport never blocks, and between requests the thread's event loop turns, so that promises, timers
 // and I/O of handlers progress. A worker thread blocks while no promise is pending and serves by events while one is;
 // the calling thread (object form) only ever serves by events.
@@ -8,6 +9,8 @@ import { NEXT } from "../transport/transport.ts";
 import { BELL, type Board, bellIndex, eachInterrupt, postInterrupt, queueCount, ring } from "./board.ts";
 import { createDispatch, type DispatchEvents, type DispatchOptions } from "./dispatch.ts";
 import { armDoorbell, endDoorbell, type StartDoorbell } from "./doorbell.ts";
+import { COUNT, count } from "./statistics.ts";
+import type { WaitPolicy } from "./wait-policy.ts";
 
 /** Requests served in one go before the event loop turns. */
 const BATCH = 64;
@@ -20,6 +23,9 @@ export interface QueueOptions extends Omit<DispatchOptions, "events"> {
   readonly index: number;
   readonly board: Board;
   readonly startDoorbell: StartDoorbell;
+  readonly wait: WaitPolicy;
+  /** Where a blocking loop sleeps. */
+  readonly sleepIn: "kernel" | "doorbell";
   readonly events: Pick<DispatchEvents, "error" | "slow" | "retrieved">;
 }
 
@@ -31,7 +37,7 @@ export interface Queue {
 }
 
 export function createQueue(options: QueueOptions): Queue {
-  const { transport, board, index } = options;
+  const { transport, board, index, wait, statistics } = options;
   const bell = bellIndex(index) + BELL.RUNG;
   let waiting = false;
   let doorbell = false;
@@ -53,12 +59,32 @@ export function createQueue(options: QueueOptions): Queue {
   function blockUntilPending(): "ended" | "pending" {
     for (;;) {
       const tag = transport.next();
-      if (tag < 0) return "ended"; // a blocking transport is never EMPTY, and FULL only with promises pending
-      dispatch.serve(transport.request(tag));
-      if (dispatch.inFlight.size === 0) continue;
-      drainMicrotasks();
-      if (dispatch.inFlight.size > 0) return "pending";
+      if (tag >= 0) {
+        dispatch.serve(transport.request(tag));
+        if (dispatch.inFlight.size === 0) continue;
+        drainMicrotasks();
+        if (dispatch.inFlight.size > 0) return "pending";
+      } else if (tag === NEXT.EMPTY) waitForRequest();
+      else return "ended"; // FULL only comes with promises pending
     }
+  }
+
+  // hot
+  function waitForRequest(): void {
+    if (wait.wants()) {
+      transport.flush();
+      if (wait.spin(transport.ready)) return;
+    }
+    wait.sleep(sleep);
+  }
+
+  const sleep = options.sleepIn === "kernel" ? transport.sleep : sleepOnBell;
+
+  // The doorbell polls for what has already come as well, so it may be armed after the last look.
+  function sleepOnBell(): void {
+    const seen = Atomics.load(board, bell);
+    startWatching();
+    Atomics.wait(board, bell, seen);
   }
 
   function serveBatch(): number {
@@ -77,11 +103,12 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   // Without `watch` (the queue is full) nobody watches the device: look again after a while, whether it still lives.
-  async function wait(seen: number, watch: boolean): Promise<void> {
+  async function waitForBell(seen: number, watch: boolean): Promise<void> {
     if (watch) startWatching();
     const { async, value } = Atomics.waitAsync(board, bell, seen, watch ? Number.POSITIVE_INFINITY : FULL_LOOK_MS);
     waiting = true;
     if (async) await value;
+    count(statistics, COUNT.wakes, 1);
     waiting = false;
   }
 
@@ -92,7 +119,7 @@ export function createQueue(options: QueueOptions): Queue {
       if (state === NEXT.ENDED) return "ended";
       if (dispatch.inFlight.size > 0) eachInterrupt(board, (low, high) => void dispatch.inFlight.interrupt(low, high));
       if (state === 0) await new Promise(setImmediate);
-      else if (!leaveWhenSettled || dispatch.inFlight.size > 0) await wait(seen, state === NEXT.EMPTY);
+      else if (!leaveWhenSettled || dispatch.inFlight.size > 0) await waitForBell(seen, state === NEXT.EMPTY);
       if (leaveWhenSettled && dispatch.inFlight.size === 0) return "settled";
     }
   }
@@ -106,12 +133,12 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   async function serveBlocking(): Promise<void> {
-    transport.setBlocking(true);
+    const blocking = options.sleepIn === "kernel";
     for (;;) {
+      transport.setBlocking(blocking);
       if (blockUntilPending() === "ended") break;
       transport.setBlocking(false);
       if ((await eventsUntil(true)) === "ended") break;
-      transport.setBlocking(true);
     }
     await end();
   }

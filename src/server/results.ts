@@ -6,6 +6,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { FOPEN } from "../abi/fuse-constants.ts";
 import type { OPCODES, Opcode } from "../abi/fuse-opcodes.ts";
 import { FuseEntryOut, FuseOpenOut, FuseStatfsOut } from "../abi/fuse-structs.ts";
+import { MAX_ERRNO } from "../codec/fuse-error.ts";
 import type { Request } from "../codec/request.ts";
 
 /** A handler's result that no reply can carry; the message names the value and the limit. */
@@ -161,4 +162,13 @@ export function fillDefaultStatfs(request: Request): void {
   request.setU32(request.opOut + st.at.bsize, 4096);
   request.setU32(request.opOut + st.at.frsize, 4096);
   request.setU32(request.opOut + st.at.namelen, 255);
+}
+
+/** Bytes of the reply that a handler's result stands for, or -errno. Errors: `ResultError` for nonsense. Hot. */
+export function lengthOf(request: Request, result: number | undefined, rule: ResultRule): number {
+  if (result === undefined) return rule.complete(request, 0, rule);
+  if (!Number.isSafeInteger(result) || result < -MAX_ERRNO) {
+    throw new ResultError(`handler returned ${String(result)}, neither a count nor an errno in -${MAX_ERRNO}..-1`);
+  }
+  return result < 0 ? result : rule.complete(request, result, rule);
 }

@@ -23,6 +23,10 @@ const COUNTERS = [
   "ordinaryOpens",
   "backingRefusals",
   "workerRestarts",
+  "spinHits",
+  "spinMisses",
+  "sleeps",
+  "wakes",
 ] as const;
 
 export type Counter = (typeof COUNTERS)[number];
@@ -74,11 +78,17 @@ export function countRefusal(row: StatisticsRow, errno: number): void {
   row[REFUSED_AT] = Bun.nanoseconds();
 }
 
-/** Sums since the mount, over all its queues. */
+/**
+ * Sums since the mount, over all its queues. How workers waited: `spinHits` and `spinMisses` are spins that found a
+ * request, or did not; `sleeps` are waits in the kernel; `wakes` are calls of a bell by another thread.
+ */
 export type Statistics = { readonly [Name in Counter]: number } & {
   /** Requests by wire name, only those that came. */
   readonly byOpcode: Readonly<Record<string, number>>;
-  /** From arrival to reply in microseconds; upper bounds of power-of-two buckets; 0 before the first reply. */
+  /**
+   * From arrival to reply in microseconds, of every asynchronous request and one in eight others; upper bounds of
+   * power-of-two buckets; 0 before the first.
+   */
   readonly latencyUs: { readonly p50: number; readonly p99: number; readonly mean: number };
   /** Name of the errno with which a file was last refused for FUSE passthrough, "" when none was. */
   readonly lastBackingRefusal: string;

@@ -4,7 +4,7 @@
 // last in, first out, so that idle ones never cost memory.
 
 import { ERRNO, SyscallError } from "../../ffi/errno.ts";
-import { F, fcntl, O, poll, read, write } from "../../ffi/file.ts";
+import { F, fcntl, O, POLL, poll, read, write } from "../../ffi/file.ts";
 import { Pollfd } from "../../ffi/kernel-structs.ts";
 import { addressOf, createArena, PAGE_SIZE } from "../../ffi/memory.ts";
 import { MIN_READ_BUFFER } from "../abi/fuse-constants.ts";
@@ -29,6 +29,8 @@ export interface DevTransportOptions {
   readonly maxInFlight: number;
   /** Bytes of the op struct by opcode, as negotiated; where the payload begins. */
   readonly inSizes: Uint16Array;
+  /** Whether the queue looks for requests before it sleeps: then `next` never waits by itself. Default false. */
+  readonly spins?: boolean;
   /** Number of the first tag, where another lane has the ones before. Default 0. */
   readonly firstTag?: number;
 }
@@ -56,16 +58,16 @@ function createTags(first: number, maxPayload: number): Request[] {
 
 const pollfd = new Int32Array(Pollfd.size / 4);
 
-// Whether the connection has ended; asked while nothing is read.
-function hungUp(fd: number): boolean {
+// Whether the descriptor has one of the events, or the connection has ended. Hot.
+function has(fd: number, events: number, timeoutMs: number): boolean {
   pollfd[0] = fd;
-  pollfd[1] = 0;
-  return poll(addressOf(pollfd), 1, 0) > 0;
+  pollfd[1] = events;
+  return poll(addressOf(pollfd), 1, timeoutMs) > 0;
 }
 
 /** Opens the `dev` lane over a descriptor of /dev/fuse, which stays the caller's to close. */
 export function openDevTransport(options: DevTransportOptions): Transport {
-  const { fd, maxPayload, maxInFlight, inSizes, firstTag = 0 } = options;
+  const { fd, maxPayload, maxInFlight, inSizes, firstTag = 0, spins = false } = options;
   const requests: Request[] = [];
   const free: number[] = [];
   const readSize = roomFor(maxPayload) + PAGE_SIZE + WRITE_HEADERS;
@@ -108,7 +110,7 @@ export function openDevTransport(options: DevTransportOptions): Transport {
   }
 
   function unpark(request: Request): number {
-    if (requests.length - free.length > maxInFlight) return hungUp(fd) ? NEXT.ENDED : NEXT.FULL;
+    if (requests.length - free.length > maxInFlight) return has(fd, 0, 0) ? NEXT.ENDED : NEXT.FULL;
     parked = null;
     return request.tag;
   }
@@ -145,12 +147,17 @@ export function openDevTransport(options: DevTransportOptions): Transport {
     watched: fd,
     request: (tag) => requests[tag - firstTag] as Request,
     next,
+    ready: () => has(fd, POLL.IN, 0),
+    flush() {},
+    sleep() {
+      has(fd, POLL.IN, -1);
+    },
     reply,
     release: (request) => {
       free.push(request.tag);
     },
     setBlocking(blocking) {
-      fcntl(fd, F.SETFL, O.RDWR | (blocking ? 0 : O.NONBLOCK));
+      fcntl(fd, F.SETFL, O.RDWR | (blocking && !spins ? 0 : O.NONBLOCK));
     },
     close() {},
   };

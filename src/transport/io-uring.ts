@@ -1,39 +1,30 @@
 // Owns: the `io_uring` lane of one worker: one ring that serves the queues of one or more CPUs, and the `dev` lane
 // inside it, which still carries FORGET, INTERRUPT and whatever came before the queues were registered.
-// A tag's memory: a header page (in/out header, op struct, entry state, then room for reply structs) and a payload.
-// Request and reply share the payload, so fixed reply structs are built in the header page and copied at `reply`:
-// a handler may still read a name while it fills its entry. To answer is to hand the memory back to the kernel, so a
+// Request and reply share a tag's payload, so fixed reply structs are built in its header page and copied at `reply`: a
+// handler may still read a name while it fills its entry. To answer is to hand the memory back to the kernel, so a
 // reply leaves at `release`, when the handler is done with it, with the next enter and all others of that time.
 
-import { ERRNO, SyscallError } from "../../ffi/errno.ts";
-import { close, POLL, read, write } from "../../ffi/file.ts";
+import { close, read, write } from "../../ffi/file.ts";
 import {
   CQE_F_MORE,
   createEventFd,
   createRing,
-  enter,
   IoUringCqe,
-  IoUringSqe,
-  OP,
-  POLL_ADD_MULTI,
   type Ring,
   SETUP,
+  SQ_FLAGS,
   signalCompletions,
 } from "../../ffi/io-uring.ts";
 import { createArena } from "../../ffi/memory.ts";
-import { URING_CMD } from "../abi/fuse-constants.ts";
-import { FuseOutHeader, FuseUringCmdReq, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
+import { FuseOutHeader, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
 import type { Request } from "../codec/request.ts";
-import { createTags, describeTags, replyStructBytes } from "./io-uring-tags.ts";
+import { createCommands, DEVICE } from "./io-uring-commands.ts";
+import { createTags, replyStructBytes } from "./io-uring-tags.ts";
 import { NEXT, type Transport } from "./transport.ts";
 
-const HEADER = FuseUringReqHeader.at;
-const ENTRY = FuseUringEntInOut.at;
-const SQE = IoUringSqe.at;
-const CMD = FuseUringCmdReq.at;
+const PAYLOAD_SIZE = FuseUringReqHeader.at.ring_ent_in_out + FuseUringEntInOut.at.payload_sz;
+const CQE = IoUringCqe.at;
 const OUT = FuseOutHeader.at;
-/** user_data of the poll on the device. */
-const DEVICE = 0x7fffffff;
 
 export interface UringTransportOptions {
   /** Descriptor of the connection that the commands go to. */
@@ -52,87 +43,34 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   const { fd, cpus, depth, dev } = options;
   const count = cpus.length * depth;
   const requests = createTags(count, options.maxPayload);
-  const iovecs = createArena(count * 32);
-  new BigUint64Array(iovecs.buffer).set(describeTags(requests));
   const entries = 2 ** Math.ceil(Math.log2(count + 1));
-  const ring: Ring = createRing(entries, SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN);
+  // TASKRUN_FLAG: with DEFER_TASKRUN a completion is made when this thread enters; the flag says that it should.
+  const flags = SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN | SETUP.TASKRUN_FLAG;
+  const ring: Ring = createRing(entries, flags);
   const { words } = ring.arena;
-  let tail = 0;
-  let toSubmit = 0;
+  const commands = createCommands(ring, fd, requests, cpus, depth);
   let head = 0;
   let live = count;
   let deviceReady = false;
   let blocking = true;
   /** By tag: whether `reply` filled it and `release` shall hand it back. */
   const replied = new Uint8Array(count);
-  // Work that waits for this thread to enter (DEFER_TASKRUN) does not make the ring's own descriptor readable; it does
-  // signal an eventfd, which is attached only while the thread waits in its event loop.
+  // Work that waits for this thread to enter does not make the ring's own descriptor readable; it does signal an
+  // eventfd, which is attached only while the thread waits in its event loop.
   const signal = createEventFd();
   const drain = createArena(8);
-
-  // hot
-  function claim(): number {
-    const at = (ring.sqes + (tail & ring.sqMask) * IoUringSqe.size) >> 2;
-    tail = (tail + 1) | 0;
-    toSubmit++;
-    return at;
-  }
-
-  // hot
-  function command(request: Request, op: number): void {
-    const at = claim();
-    words.fill(0, at, at + (IoUringSqe.size >> 2));
-    words[at] = OP.URING_CMD;
-    words[at + (SQE.fd >> 2)] = fd;
-    words[at + (SQE.cmd_op >> 2)] = op;
-    words[at + (SQE.user_data >> 2)] = request.tag;
-    const cmd = at + (SQE.cmd >> 2);
-    const entry = (request.inHeader + HEADER.ring_ent_in_out + ENTRY.commit_id) >> 2;
-    words[cmd + (CMD.commit_id >> 2)] = request.words[entry] as number;
-    words[cmd + (CMD.commit_id >> 2) + 1] = request.words[entry + 1] as number;
-    words[cmd + (CMD.qid >> 2)] = cpus[Math.floor(request.tag / depth)] as number;
-  }
-
-  function register(request: Request): void {
-    const at = (ring.sqes + (tail & ring.sqMask) * IoUringSqe.size) >> 2;
-    command(request, URING_CMD.REGISTER);
-    const address = iovecs.address + request.tag * 32;
-    words[at + (SQE.addr >> 2)] = address;
-    words[at + (SQE.addr >> 2) + 1] = Math.floor(address / 2 ** 32);
-    words[at + (SQE.len >> 2)] = 2;
-  }
-
-  function watchDevice(): void {
-    const at = claim();
-    words.fill(0, at, at + (IoUringSqe.size >> 2));
-    words[at] = OP.POLL_ADD;
-    words[at + (SQE.fd >> 2)] = fd;
-    words[at + (SQE.len >> 2)] = POLL_ADD_MULTI;
-    words[at + (SQE.op_flags >> 2)] = POLL.IN;
-    words[at + (SQE.user_data >> 2)] = DEVICE;
-  }
-
-  // hot; EBUSY: completions wait to be taken
-  function submit(minComplete: number): void {
-    Atomics.store(words, ring.sqTail, tail);
-    const result = enter(ring.fd, toSubmit, minComplete);
-    if (result >= 0) toSubmit -= result;
-    else if (result !== -ERRNO.EINTR && result !== -ERRNO.EBUSY && result !== -ERRNO.EAGAIN) {
-      throw new SyscallError("io_uring_enter", -result);
-    }
-  }
 
   // hot; a tag, or -1 when the completion was no request
   function take(): number {
     const at = (ring.cqes + (head & ring.cqMask) * IoUringCqe.size) >> 2;
     const tag = words[at] as number;
-    const result = words[at + (IoUringCqe.at.res >> 2)] as number;
+    const result = words[at + (CQE.res >> 2)] as number;
+    const more = ((words[at + (CQE.flags >> 2)] as number) & CQE_F_MORE) !== 0;
     head = (head + 1) | 0;
     Atomics.store(words, ring.cqHead, head);
     if (tag === DEVICE) {
       deviceReady = true;
-      const armed = ((words[at + (IoUringCqe.at.flags >> 2)] as number) & CQE_F_MORE) !== 0;
-      if (!armed && result >= 0) watchDevice(); // the kernel may end a poll that was to last
+      if (!more && result >= 0) commands.watchDevice(); // the kernel may end a poll that was to last
       return -1;
     }
     if (result < 0) {
@@ -140,33 +78,48 @@ export function openUringTransport(options: UringTransportOptions): Transport {
       return -1;
     }
     const request = requests[tag] as Request;
-    request.payloadLength = request.u32(request.inHeader + HEADER.ring_ent_in_out + ENTRY.payload_sz);
+    request.payloadLength = request.u32(request.inHeader + PAYLOAD_SIZE);
     return tag;
   }
 
   // hot
-  function next(): number {
-    if (!blocking) read(signal, drain.address, 8);
-    for (let entered = false; ; ) {
-      while (head !== Atomics.load(words, ring.kCqTail)) {
-        const tag = take();
-        if (tag >= 0) return tag;
-      }
-      if (deviceReady && dev !== undefined) {
-        const tag = dev.next();
-        if (tag >= 0 || tag === NEXT.ENDED) return tag;
-        deviceReady = tag === NEXT.FULL; // then it is asked again when a tag came back
-      }
-      if (live === 0) return NEXT.ENDED;
-      if (!blocking && entered) return NEXT.EMPTY;
-      submit(blocking ? 1 : 0);
-      entered = true;
+  function completed(): number {
+    while (head !== Atomics.load(words, ring.kCqTail)) {
+      const tag = take();
+      if (tag >= 0) return tag;
     }
+    return deviceReady && dev !== undefined ? fromDevice(dev) : NEXT.EMPTY;
+  }
+
+  function fromDevice(device: Transport): number {
+    const tag = device.next();
+    deviceReady = tag >= 0 || tag === NEXT.FULL; // FULL: asked again, for a tag may have come back
+    return tag === NEXT.FULL ? NEXT.EMPTY : tag;
+  }
+
+  // hot
+  function next(): number {
+    const tag = completed();
+    if (tag !== NEXT.EMPTY) return tag;
+    if (live === 0) return NEXT.ENDED;
+    if (blocking) return NEXT.EMPTY;
+    // The signal is taken back before the last look, so that whatever comes after that look raises it again.
+    read(signal, drain.address, 8);
+    commands.enter(0);
+    return completed();
+  }
+
+  // hot
+  function ready(): boolean {
+    if (head !== Atomics.load(words, ring.kCqTail)) return true;
+    if ((Atomics.load(words, ring.kSqFlags) & SQ_FLAGS.TASKRUN) === 0) return false;
+    commands.enter(0);
+    return head !== Atomics.load(words, ring.kCqTail);
   }
 
   // hot
   function reply(request: Request, error: number, length: number): number {
-    if (request.tag >= count) return dev === undefined ? -ERRNO.EINVAL : dev.reply(request, error, length);
+    if (request.tag >= count) return (dev as Transport).reply(request, error, length);
     const header = request.inHeader;
     const fixed = replyStructBytes(request.opcode);
     const structs = fixed >= 0 ? fixed : request.u32(request.opIn) === 0 ? length : 0;
@@ -179,7 +132,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     request.setU32(header + OUT.error, error);
     request.setU32(header + OUT.unique, low);
     request.setU32(header + OUT.unique + 4, high);
-    request.setU32(header + HEADER.ring_ent_in_out + ENTRY.payload_sz, length);
+    request.setU32(header + PAYLOAD_SIZE, length);
     replied[request.tag] = 1;
     return 0;
   }
@@ -189,7 +142,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     if (request.tag >= count) dev?.release(request);
     else if (replied[request.tag] === 1) {
       replied[request.tag] = 0;
-      command(request, URING_CMD.COMMIT_AND_FETCH);
+      commands.commit(request);
     }
   }
 
@@ -203,9 +156,9 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   }
 
   try {
-    for (const request of requests) register(request);
-    if (dev !== undefined) watchDevice();
-    submit(0);
+    for (const request of requests) commands.register(request);
+    if (dev !== undefined) commands.watchDevice();
+    commands.enter(0);
   } catch (thrown) {
     closeRing();
     throw thrown;
@@ -215,6 +168,11 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     watched: signal,
     request: (tag) => (tag < count ? (requests[tag] as Request) : (dev as Transport).request(tag)),
     next,
+    ready,
+    flush() {
+      if (commands.waiting() > 0) commands.enter(0);
+    },
+    sleep: () => commands.enter(1),
     reply,
     release,
     setBlocking(value) {

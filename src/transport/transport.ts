@@ -20,16 +20,24 @@ export interface Transport {
   /** The cursor of a tag. */
   request(tag: number): Request;
   /**
-   * Tag of the next request, or EMPTY (nothing now; only when not blocking), ENDED (unmounted or aborted), FULL (as
-   * many requests as may be are with handlers, and the next one waits for one of them). Throws `SyscallError` when the
-   * device fails in another way.
+   * Tag of the next request, or EMPTY (nothing now), ENDED (unmounted or aborted), FULL (as many requests as may be are
+   * with handlers, and the next one waits for one of them). Throws `SyscallError` when the device fails in another way.
    */
   next(): number;
+  /** A cheap look: whether `next` may have something. Only after `flush`. */
+  ready(): boolean;
+  /** Sends what `release` has left to be sent. */
+  flush(): void;
+  /** Sleeps in the kernel until `next` may have something; flushes. Only while blocking. */
+  sleep(): void;
   /** Sends `length` bytes after the out header when `error` is 0, else -errno `error` alone. Result 0 or -errno. */
   reply(request: Request, error: number, length: number): number;
   /** Gives the tag back. */
   release(request: Request): void;
-  /** Whether `next` waits for a request. */
+  /**
+   * Blocking: the thread waits in `sleep`, or in `next` itself where that saves a system call. Not blocking: neither is
+   * called to wait, and `watched` polls readable when there is something.
+   */
   setBlocking(blocking: boolean): void;
   /** Frees what the transport opened; not the session's descriptor. */
   close(): void;

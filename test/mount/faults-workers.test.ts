@@ -44,7 +44,7 @@ async function failed(daemon: Daemon, message: RegExp): Promise<void> {
 }
 
 describe.each(LANES.filter(({ options }) => options.lane === "dev"))("a worker that dies, $name", (lane) => {
-  const several = (lane.options.workers ?? 1) > 1;
+  const several = Number(lane.options.workers) > 1;
   const start = (more: object = {}) =>
     startOn(lane, { filesystem: "special", options: { filesystemOptions: { sleepMs: 700, ...more } } });
 

@@ -83,6 +83,9 @@ function memoryTransport(templates: readonly Uint8Array[]): Transport & { replie
       return 0;
     },
     release() {},
+    ready: () => true,
+    flush() {},
+    sleep() {},
     setBlocking() {},
     close() {},
   };

@@ -9,6 +9,7 @@ import { ARM, BELL, type Board, bellIndex, createBoard, ring } from "../../src/s
 import { inputSizes } from "../../src/server/init.ts";
 import { createQueue } from "../../src/server/queue.ts";
 import { createStatistics, statisticsRow } from "../../src/server/statistics.ts";
+import { createWaitPolicy } from "../../src/server/wait-policy.ts";
 import { openDevTransport } from "../../src/transport/dev.ts";
 import { connectionWith } from "./fake-kernel.ts";
 import { reply, request, shown, u64, z } from "./wire.ts";
@@ -26,11 +27,14 @@ function open(filesystem: Filesystem, board: Board = createBoard(1), index = 0, 
   const connection = connectionWith([], 65_536);
   const buffer = new Uint8Array(65_536);
   const watched: number[] = [];
+  const statistics = statisticsRow(createStatistics(1), 0);
   const queue = createQueue({
     filesystem,
     connection,
     transport: openDevTransport({ fd: theirs, maxPayload: 65_536, maxInFlight, inSizes: inputSizes(connection) }),
-    statistics: statisticsRow(createStatistics(1), 0),
+    statistics,
+    wait: createWaitPolicy(0, statistics),
+    sleepIn: "kernel",
     board,
     index,
     startDoorbell: (fd) => void watched.push(fd),

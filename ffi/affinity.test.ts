@@ -1,0 +1,31 @@
+// Proves which CPUs the process is said to have, against what the kernel's text says.
+
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { allowedCpus, parseCpuList, possibleCpus, runOn } from "./affinity.ts";
+
+const allowedList = () =>
+  parseCpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync("/proc/thread-self/status", "utf8"))?.[1] ?? "");
+
+it("parseCpuList: takes single CPUs, ranges and nothing", () => {
+  expect(parseCpuList("0-2,5,7-8\n")).toEqual([0, 1, 2, 5, 7, 8]);
+  expect(parseCpuList("\n")).toEqual([]);
+});
+
+it("allowedCpus: is the list of the calling thread, and all of it possible", () => {
+  expect(allowedCpus()).toEqual(allowedList());
+  expect(possibleCpus()).toEqual(expect.arrayContaining(allowedCpus()));
+});
+
+it("runOn: leaves one CPU, and says when there is no such CPU", () => {
+  const before = allowedCpus();
+  const last = before.at(-1) as number;
+  try {
+    expect(runOn([last])).toBe(0);
+    expect([allowedCpus(), allowedList()]).toEqual([[last], [last]]);
+    expect(runOn([8000])).toBeLessThan(0);
+  } finally {
+    runOn(before);
+  }
+  expect(allowedCpus()).toEqual(before);
+});

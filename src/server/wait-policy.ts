@@ -1,0 +1,153 @@
+// Owns: how a worker waits for its next request: whether it looks for it for a while (a spin) before it sleeps, and for
+// how long. One policy for all lanes; the lane gives a cheap look (`ready`) and a way to sleep.
+// "auto" learns from what it sees. A spin pays where the next request comes soon and its sender runs elsewhere; it harms
+// where the sender needs this very CPU. So misses end the spinning for a while, each time for longer, and hits bring
+// it back. Must not: know lanes, or run code of theirs but those two.
+
+import { COUNT, count, type StatisticsRow } from "./statistics.ts";
+
+/** Longest learned spin. Two wake-ups of a halted virtual CPU take 50 to 60 us, on hardware 5 to 10. */
+export const AUTO_MAX_NS = 100_000;
+const AUTO_MIN_NS = 5_000;
+/** A first guess, until gaps between requests have been seen. */
+const FIRST_GAP_NS = 40_000;
+/** Sleeps longer than this are idle time: they say nothing about traffic. */
+const IDLE_NS = 300_000;
+/** A look that took longer than this: the thread was taken off its CPU, which somebody else needs. */
+const PREEMPTED_NS = 20_000;
+/** A miss weighs as much as this many hits. */
+const MISS_WEIGHT = 4;
+const GIVE_UP = 16;
+const REST_MIN = 256;
+const REST_MAX = 65_536;
+/** Hits in a row after which an earlier rest counts no longer. */
+const TRUSTED = 1024;
+
+export interface WaitPolicy {
+  /** Whether it may ever spin. */
+  readonly spins: boolean;
+  /** Whether it would spin now. Hot. */
+  wants(): boolean;
+  /** Looks until `ready` says yes (true) or the budget is used up. Hot. */
+  spin(ready: () => boolean): boolean;
+  /** Calls `sleep` once and learns from how long it took. Hot. */
+  sleep(sleep: () => void): void;
+}
+
+function createNever(statistics: StatisticsRow): WaitPolicy {
+  return {
+    spins: false,
+    wants: () => false,
+    spin: () => false,
+    sleep(sleep) {
+      count(statistics, COUNT.sleeps, 1);
+      sleep();
+    },
+  };
+}
+
+// A spin that finds its request says that traffic flows: until one does not, other CPUs are kept awake as well, since
+// callers sleep on them between requests.
+function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (awake: boolean) => void): WaitPolicy {
+  let awake = false;
+
+  function found(hit: boolean): boolean {
+    count(statistics, hit ? COUNT.spinHits : COUNT.spinMisses, 1);
+    if (hit !== awake) keepAwake(hit);
+    awake = hit;
+    return hit;
+  }
+
+  return {
+    spins: true,
+    wants: () => true,
+    // hot
+    spin(ready) {
+      const end = Bun.nanoseconds() + budgetNs;
+      do {
+        if (ready()) return found(true);
+      } while (Bun.nanoseconds() < end);
+      return found(false);
+    },
+    sleep(sleep) {
+      count(statistics, COUNT.sleeps, 1);
+      sleep();
+    },
+  };
+}
+
+function createAdaptive(statistics: StatisticsRow): WaitPolicy {
+  let gapNs = FIRST_GAP_NS; // moving average of the time from a look to the next request
+  let weight = 0; // of recent misses
+  let rest = 0; // busy sleeps to go before the next trial
+  let nextRest = REST_MIN;
+  let hits = 0; // since the last miss
+
+  // hot
+  function hit(ns: number): void {
+    gapNs += (ns - gapNs) / 16;
+    if (weight > 0) weight--;
+    if (++hits === TRUSTED) nextRest = REST_MIN;
+    count(statistics, COUNT.spinHits, 1);
+  }
+
+  // hot
+  function miss(by: number): void {
+    hits = 0;
+    weight += by;
+    count(statistics, COUNT.spinMisses, 1);
+    if (weight < GIVE_UP) return;
+    weight = 0;
+    rest = nextRest;
+    nextRest = Math.min(nextRest * 2, REST_MAX);
+    gapNs = FIRST_GAP_NS;
+  }
+
+  return {
+    spins: true,
+    wants: () => rest === 0,
+    // hot
+    spin(ready) {
+      const began = Bun.nanoseconds();
+      const budgetNs = Math.min(AUTO_MAX_NS, AUTO_MIN_NS + 3 * gapNs);
+      let last = began;
+      for (;;) {
+        const found = ready();
+        const now = Bun.nanoseconds();
+        if (now - last > PREEMPTED_NS) {
+          miss(GIVE_UP);
+          return found;
+        }
+        if (found) {
+          hit(now - began);
+          return true;
+        }
+        if (now - began > budgetNs) break;
+        last = now;
+      }
+      miss(MISS_WEIGHT);
+      return false;
+    },
+    // hot
+    sleep(sleep) {
+      count(statistics, COUNT.sleeps, 1);
+      if (rest === 0) return sleep();
+      const began = Bun.nanoseconds();
+      sleep();
+      if (Bun.nanoseconds() - began < IDLE_NS) rest--;
+    },
+  };
+}
+
+/**
+ * The policy of one queue. `spinUs`: microseconds to spin before each sleep, 0 never, "auto" as traffic suggests.
+ * `keepAwake` is told when a fixed spin begins to find requests and when it finds none.
+ */
+export function createWaitPolicy(
+  spinUs: number | "auto",
+  statistics: StatisticsRow,
+  keepAwake: (awake: boolean) => void = () => {},
+): WaitPolicy {
+  if (spinUs === "auto") return createAdaptive(statistics);
+  return spinUs === 0 ? createNever(statistics) : createFixed(spinUs * 1000, statistics, keepAwake);
+}
