@@ -20,6 +20,12 @@ test("parseOptions: has defaults, and keeps the table's order and each name once
   expect(parseOptions(["--help"], 2)).toBeUndefined();
 });
 
+test("parseOptions: ratios refer to libfuse, or to the first server where that is left out", () => {
+  expect(parseOptions([], 2)?.baseline).toBe("passthrough_ll");
+  expect(parseOptions(["--peers", "raw,rfuse-uring,rfuse-dev"], 2)?.baseline).toBe("rfuse-dev");
+  expect(parseOptions(["--preset", "passthrough"], 2)?.baseline).toBe("raw");
+});
+
 test("parseOptions: a quick run has all kinds of peers", () => {
   const peers = new Set([...pairsOf(parseOptions(["--quick"], 2)?.groups ?? [], scenarioName).values()].flat());
   for (const name of [

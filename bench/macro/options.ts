@@ -71,7 +71,8 @@ export function parseOptions(words: readonly string[], cpus: number): Options | 
   if (values.help) return undefined;
   if (values.quick && values.full) throw new Error("--quick and --full exclude each other");
   const preset = values.preset === undefined ? undefined : presetNamed(values.preset.split(","));
-  const baseline = values.baseline ?? preset?.baseline ?? "passthrough_ll";
+  const groups = preset ? narrow(preset.groups, values) : freeGroups(values, cpus);
+  const baseline = values.baseline ?? preset?.baseline ?? usualBaseline(groups);
   pick("peer", PEERS, baseline);
   return {
     preset: preset?.name ?? (values.quick ? "quick" : values.full ? "full" : "default"),
@@ -80,11 +81,18 @@ export function parseOptions(words: readonly string[], cpus: number): Options | 
     idleSeconds: values.quick ? 1 : values.full ? 10 : 2,
     fileSize: wholeNumber("file-size", values["file-size"] ?? (values.quick ? "16" : "64")) * 2 ** 20,
     baseline,
-    groups: preset ? narrow(preset.groups, values) : freeGroups(values, cpus),
+    groups,
     claims: preset?.claims ?? [],
     named: values.peers !== undefined,
     page: !values["no-page"],
   };
+}
+
+// The distribution's libfuse, or the first peer with a server where that is not among them.
+function usualBaseline(groups: readonly Group[]): string {
+  const peers = groups.flatMap((group) => group.peers);
+  if (peers.includes("passthrough_ll")) return "passthrough_ll";
+  return peers.find((peer) => peer !== "raw") ?? "raw";
 }
 
 function freeGroups(values: Words, cpus: number): Group[] {

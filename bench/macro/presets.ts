@@ -1,6 +1,6 @@
 // Presets: matrices of scenarios and peers that belong together, with the ratios that they are to show.
 // Tables alone. A ratio is between two cells of one round of one run, never of two runs.
-import { type PlacementName, type Scenario, workloadNamed } from "./workloads.ts";
+import { type PlacementName, type Scenario, WORKLOADS, workloadNamed } from "./workloads.ts";
 
 /** Scenarios that are each run on the same peers. */
 export type Group = { scenarios: readonly Scenario[]; peers: readonly string[] };
@@ -45,20 +45,8 @@ function each(
 }
 
 const SAME_CORE = ["stat", "rread", "dread128k", "sread", "create"];
-const UNPINNED = [
-  "stat",
-  "open",
-  "create",
-  "rename",
-  "readdir",
-  "rread",
-  "rwrite",
-  "sread",
-  "swrite",
-  "dread128k",
-  "dwrite128k",
-  "mmap",
-];
+/** All but those in a directory for all, which differ from the others with several clients alone. */
+const UNPINNED = WORKLOADS.filter(({ shared }) => !shared).map(({ name }) => name);
 const PASSED = ["rread", "dread128k", "sread", "mmap", "rwrite", "dwrite128k"];
 const METADATA_AND_SMALL = ["stat", "open", "create", "rename", "readdir", "rread", "rwrite"];
 
@@ -87,7 +75,12 @@ export const PRESETS: readonly Preset[] = [
     groups: [{ scenarios: UNPINNED.map((name) => scenario(name, "none")), peers: ["rfuse-dev", "rfuse-uring"] }],
     claims: [
       ...each(["stat"], ["rfuse-uring", "rfuse-dev"], 2.5, "none"),
-      ...each(UNPINNED.slice(1), ["rfuse-uring", "rfuse-dev"], 0.95, "none"),
+      ...each(
+        UNPINNED.filter((name) => name !== "stat"),
+        ["rfuse-uring", "rfuse-dev"],
+        0.95,
+        "none",
+      ),
     ],
   },
   {

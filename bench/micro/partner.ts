@@ -5,7 +5,7 @@ import { poll, read } from "../../ffi/file.ts";
 import { addressOf, createArena } from "../../ffi/memory.ts";
 import { NodeTable } from "../../src/fs/node-table.ts";
 import { contend } from "./node-table.ts";
-import { type Job, WORD } from "./partner-job.ts";
+import { addOften, type Job, WORD } from "./partner-job.ts";
 import { pin } from "./pin.ts";
 
 const POLLIN = 1;
@@ -68,6 +68,9 @@ async function serve(data: Job): Promise<void> {
       break;
     case "waitAsync":
       await waitAsync(words);
+      break;
+    case "add":
+      while (!stopped(words)) addOften(words, 1000);
       break;
     case "doorbell":
       doorbell(words, data.eventFd);

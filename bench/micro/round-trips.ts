@@ -1,5 +1,5 @@
 // Owns: how long one thread takes to hear from another: by spinning, Atomics.wait and notify, waitAsync, and a doorbell
-// thread; on the same CPU and across CPUs. And the shared node table, used by two threads at once.
+// thread; on the same CPU and across CPUs. And memory that two threads change at once.
 // Each trip is timed by itself. The calling thread is pinned while it measures, and freed afterwards.
 import { once } from "node:events";
 import { close } from "../../ffi/file.ts";
@@ -9,13 +9,14 @@ import { addressOf } from "../../ffi/memory.ts";
 import { NodeTable } from "../../src/fs/node-table.ts";
 import { allowedCpus } from "../macro/machine.ts";
 import { contend, filledTable, OPERATIONS_PER_TURN } from "./node-table.ts";
-import { type Job, WORD } from "./partner-job.ts";
+import { addOften, type Job, WORD, WORD_BYTES } from "./partner-job.ts";
 import { pin } from "./pin.ts";
 import type { MicroRow } from "./task.ts";
 
 const TRIPS = 2000;
 const WARM_UP = 200;
-const TABLE_TURNS = 300;
+const TURNS = 300;
+const ADDS = 1000;
 
 type Kind = "spin" | "wait" | "waitAsync" | "doorbell";
 
@@ -63,7 +64,7 @@ function trips(kind: Kind, words: Int32Array, wake: () => void): Float64Array {
 }
 
 async function roundTrip(kind: Kind, cpu: number, task: string): Promise<MicroRow> {
-  const words = new Int32Array(new SharedArrayBuffer(64));
+  const words = new Int32Array(new SharedArrayBuffer(WORD_BYTES));
   const eventFd = kind === "doorbell" ? createEventFd() : -1;
   const one = new BigUint64Array([1n]);
   const wake =
@@ -78,20 +79,36 @@ async function roundTrip(kind: Kind, cpu: number, task: string): Promise<MicroRo
   }
 }
 
-async function contended(cpu: number): Promise<MicroRow[]> {
-  const buffer = filledTable();
-  const words = new Int32Array(new SharedArrayBuffer(64));
-  const table = new NodeTable(buffer);
+// The same work by one thread, and then while a partner does it too; per operation.
+async function contended(
+  what: string,
+  operations: number,
+  job: Job,
+  run: (round: number) => void,
+): Promise<MicroRow[]> {
   const turns = () =>
-    Float64Array.from({ length: WARM_UP + TABLE_TURNS }, (_, round) => {
+    Float64Array.from({ length: WARM_UP + TURNS }, (_, round) => {
       const start = Bun.nanoseconds();
-      contend(table, round);
-      return (Bun.nanoseconds() - start) / OPERATIONS_PER_TURN;
+      run(round);
+      return (Bun.nanoseconds() - start) / operations;
     });
   const alone = turns();
-  const job: Job = { kind: "table", words, cpu, table: buffer, seed: 1_000_000 };
   const together = await withPartner(job, () => {}, turns);
-  return [rowOf("node table: find and drop, alone", alone), rowOf("node table: find and drop, two threads", together)];
+  return [rowOf(`${what}, alone`, alone), rowOf(`${what}, two threads`, together)];
+}
+
+async function contendedRows(cpu: number): Promise<MicroRow[]> {
+  const words = () => new Int32Array(new SharedArrayBuffer(WORD_BYTES));
+  const buffer = filledTable();
+  const table = new NodeTable(buffer);
+  const tableJob: Job = { kind: "table", words: words(), cpu, table: buffer, seed: 1_000_000 };
+  const addJob: Job = { kind: "add", words: words(), cpu };
+  return [
+    ...(await contended("shared: node table, find and drop", OPERATIONS_PER_TURN, tableJob, (round) =>
+      contend(table, round),
+    )),
+    ...(await contended("shared: Atomics.add to one word", ADDS, addJob, () => addOften(addJob.words, ADDS))),
+  ];
 }
 
 /** Measures all of them, one after the other. On a machine of one CPU the trips across CPUs are left out. */
@@ -108,7 +125,7 @@ export async function measureRoundTrips(): Promise<MicroRow[]> {
     for (const kind of ["spin", "wait", "waitAsync", "doorbell"] as const) {
       rows.push(await roundTrip(kind, there, `round trip: ${kind}, two CPUs`));
     }
-    return [...rows, ...(await contended(there))];
+    return [...rows, ...(await contendedRows(there))];
   } finally {
     pin(cpus);
   }

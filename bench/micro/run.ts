@@ -75,7 +75,8 @@ export async function runMicro(words: readonly string[]): Promise<number> {
     tasks.filter(({ name }) => name.includes(only)),
     timeMs,
   );
-  const trips = "round trip: node table: two threads".includes(only) || only === "" ? await measureRoundTrips() : [];
+  const wantsTrips = ["round trip", "shared"].some((part) => part.includes(only) || only.includes(part));
+  const trips = wantsTrips ? await measureRoundTrips() : [];
   const all = [...rows, ...trips.filter(({ task }) => task.includes(only))];
   process.stdout.write(`${format(all)}\n`);
   if (values.json !== undefined) {
