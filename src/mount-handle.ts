@@ -3,7 +3,7 @@
 
 import { close } from "../ffi/file.ts";
 import type { Connection } from "./fs/connection.ts";
-import type { Notifier } from "./fs/filesystem.ts";
+import type { Notifier } from "./fs/notifier.ts";
 import { MountEmitter } from "./mount-events.ts";
 import type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
 import { MountNotifications } from "./mount-notifications.ts";
@@ -20,6 +20,8 @@ import { unmountOnThread } from "./unmount-thread.ts";
 
 /** What a session consists of once it is mounted. */
 export interface Session {
+  /** Within the process. */
+  readonly name: string;
   readonly fd: number;
   readonly via: Attached["via"];
   readonly device: string;
@@ -37,8 +39,8 @@ export class MountHandle implements Mount {
   readonly mountpoint: string;
   readonly closed: Promise<CloseReason>;
   readonly serverEvents: ServerEvents;
+  readonly notifications = new MountNotifications();
   private readonly events = new MountEmitter();
-  private readonly notifications = new MountNotifications();
   private readonly close: (reason: CloseReason) => void;
   private session: Session | undefined;
   private lastStatistics: Statistics | undefined;
@@ -53,7 +55,6 @@ export class MountHandle implements Mount {
     this.serverEvents = {
       error: (fault) => this.events.report(fault),
       slow: (request) => this.events.emit("slow", request),
-      retrieved: (unique, _, data) => this.notifications.retrieved(unique, data),
       trace: print,
       replacing: (index, error) =>
         this.events.report(new Error(`worker ${index} failed and is replaced: ${error.message}`, { cause: error })),
@@ -64,7 +65,7 @@ export class MountHandle implements Mount {
   /** The session is mounted and agreed; the server starts next. */
   attach(session: Session): void {
     this.session = session;
-    this.notifications.start(session.fd);
+    this.notifications.start(session.fd, session.name, session.connection);
   }
 
   /** Every queue serves. */
@@ -97,7 +98,7 @@ export class MountHandle implements Mount {
   }
 
   get notify(): Notifier {
-    return this.notifications.raw;
+    return this.notifications.thread.notifier;
   }
 
   stats(): Statistics {
@@ -120,20 +121,40 @@ export class MountHandle implements Mount {
     }
   }
 
-  invalidateInode(nodeid: number, offset?: number, length?: number): void {
-    this.notifications.invalidateInode(nodeid, offset, length);
+  invalidateInode(nodeid: number, offset?: number, length?: number): Promise<void> {
+    return this.notifications.invalidateInode(nodeid, offset, length);
   }
 
-  invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): void {
-    this.notifications.invalidateEntry(parent, name, options);
+  invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): Promise<void> {
+    return this.notifications.invalidateEntry(parent, name, options);
   }
 
-  store(nodeid: number, offset: number, data: Uint8Array): void {
-    this.notifications.store(nodeid, offset, data);
+  deleteEntry(parent: number, child: number, name: string | Uint8Array): Promise<void> {
+    return this.notifications.deleteEntry(parent, child, name);
+  }
+
+  store(nodeid: number, offset: number, data: Uint8Array): Promise<void> {
+    return this.notifications.store(nodeid, offset, data);
   }
 
   retrieve(nodeid: number, offset: number, size: number): Promise<Uint8Array> {
     return this.notifications.retrieve(nodeid, offset, size);
+  }
+
+  prune(nodeids: readonly number[]): Promise<void> {
+    return this.notifications.prune(nodeids);
+  }
+
+  incrementEpoch(): void {
+    this.notifications.incrementEpoch();
+  }
+
+  resend(): void {
+    this.notifications.resend();
+  }
+
+  pollWakeup(kh: bigint): void {
+    this.notifications.pollWakeup(kh);
   }
 
   on<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this {

@@ -1,7 +1,7 @@
 // Owns: the public shape of a mounted filesystem and its events. Types only.
 
 import type { Connection } from "./fs/connection.ts";
-import type { Notifier } from "./fs/filesystem.ts";
+import type { Notifier } from "./fs/notifier.ts";
 import type { UnmountOptions } from "./mounting/detach.ts";
 import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
 import type { Statistics } from "./server/statistics.ts";
@@ -33,7 +33,7 @@ export interface Mount extends AsyncDisposable {
   readonly connection: Connection;
   /** Resolves when the session has ended, for whatever reason. */
   readonly closed: Promise<CloseReason>;
-  /** Notifications to the kernel. */
+  /** Notifications to the kernel with plain results; the methods below are the same with errors. */
   readonly notify: Notifier;
   /** Counters since the mount. */
   stats(): Statistics;
@@ -42,14 +42,31 @@ export interface Mount extends AsyncDisposable {
    * it are served until they are closed (`closed` tells). Errors: `MountError` UNMOUNT_BUSY, UNMOUNT_FAILED.
    */
   unmount(options?: UnmountOptions): Promise<void>;
-  /** Drops cached attributes, and cached data from `offset` (negative: none) for `length` bytes (0: to the end). */
-  invalidateInode(nodeid: number, offset?: number, length?: number): void;
-  /** Makes the kernel forget that `name` is in directory `parent`. */
-  invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): void;
-  /** Puts bytes into the page cache of a file. */
-  store(nodeid: number, offset: number, data: Uint8Array): void;
+  /**
+   * Drops cached attributes, and cached data from `offset` (negative: none) for `length` bytes (0: to the end).
+   *
+   * This and the following tell the kernel about changes that it did not make itself. The promises resolve when the
+   * kernel has done it, also when it did not know the inode or name. From inside a handler of the object form they
+   * never wait for that handler: see `Notifier`. Errors: `MountError` NOTIFICATION_FAILED, with a `FuseError` as its
+   * `cause` whose `code` is the kernel's (ENOTCONN: the mount has ended).
+   */
+  invalidateInode(nodeid: number, offset?: number, length?: number): Promise<void>;
+  /** Makes the kernel forget that `name` is in directory `parent`; with `expireOnly` a name in use is checked again. */
+  invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): Promise<void>;
+  /** As `invalidateEntry`, and tells inotify watchers that `child` was deleted. */
+  deleteEntry(parent: number, child: number, name: string | Uint8Array): Promise<void>;
+  /** Puts bytes into the page cache of a file, which grows when they end beyond its size. */
+  store(nodeid: number, offset: number, data: Uint8Array): Promise<void>;
   /** Bytes of a file that are in the page cache, from `offset`; shorter where the cache ends. */
   retrieve(nodeid: number, offset: number, size: number): Promise<Uint8Array>;
+  /** Asks the kernel to drop unused inodes (Linux 6.18 and later). */
+  prune(nodeids: readonly number[]): Promise<void>;
+  /** Makes every cached name of the mount stale at once (Linux 6.16 and later). */
+  incrementEpoch(): void;
+  /** Asks for every request that was read but not answered once more (Linux 6.9 and later, lane dev). */
+  resend(): void;
+  /** Wakes whoever polls a file; `kh` is from the POLL request. */
+  pollWakeup(kh: bigint): void;
   on<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this;
   once<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this;
   off<Name extends keyof MountEvents>(event: Name, listener: (...args: MountEvents[Name]) => void): this;

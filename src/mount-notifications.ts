@@ -1,72 +1,86 @@
-// Owns: notifications as a mount gives them out: results of the kernel become `MountError`, answers of RETRIEVE become
-// promises, and after the end of the session everything fails.
+// Owns: notifications as a mount gives them out: what the kernel answers becomes `MountError`, and outside the session
+// everything fails.
 
-import { errnoName } from "./codec/fuse-error.ts";
-import type { Notifier } from "./fs/filesystem.ts";
+import { ERRNO, type FuseError, fuseErrorOf } from "./codec/fuse-error.ts";
+import type { Connection } from "./fs/connection.ts";
 import { MountError } from "./mounting/errors.ts";
-import { createNotifier, type SessionNotifier } from "./server/notify.ts";
+import { createNotifications, type Notifications } from "./server/notifications.ts";
+import { startNotifier } from "./start-thread.ts";
 
-const ended = () => new MountError("NOTIFICATION_FAILED", "the mount has ended");
+/** Number of the calling thread among those of a session that notify; workers follow. */
+const CALLING_THREAD = 0;
+
+function failed(what: string, error: FuseError): MountError {
+  const why = error.code === "ENOTCONN" ? "the mount has ended" : error.code;
+  return new MountError("NOTIFICATION_FAILED", `${what}: ${why}`, { cause: error });
+}
 
 export class MountNotifications {
-  private readonly retrievals = new Map<bigint, PromiseWithResolvers<Uint8Array>>();
-  private notifier: SessionNotifier | undefined;
-  private nextRetrieval = 1n;
+  private own: Notifications | undefined;
 
   /** The session is mounted; `fd` stays open until `end`. */
-  start(fd: number): void {
-    this.notifier = createNotifier(fd);
+  start(fd: number, session: string, connection: Connection): void {
+    this.own = createNotifications({ fd, session, asker: CALLING_THREAD, connection, startNotifier });
   }
 
   /** The session has ended: what waits fails, and so does what comes. */
   end(): void {
-    this.notifier = undefined;
-    for (const waiter of this.retrievals.values()) waiter.reject(ended());
+    this.own?.end();
   }
 
-  /** Errors: `MountError` NOTIFICATION_FAILED outside the session. */
-  get raw(): Notifier {
-    return this.current();
+  /** Those of the calling thread. Errors: `MountError` NOTIFICATION_FAILED before the session. */
+  get thread(): Notifications {
+    if (this.own === undefined) throw failed("notify", fuseErrorOf(-ERRNO.ENOTCONN));
+    return this.own;
   }
 
-  invalidateInode(nodeid: number, offset?: number, length?: number): void {
-    this.check("INVAL_INODE", this.current().invalidateInode(nodeid, offset, length));
+  async invalidateInode(nodeid: number, offset?: number, length?: number): Promise<void> {
+    check("INVAL_INODE", await this.notifier.invalidateInode(nodeid, offset, length));
   }
 
-  invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): void {
-    this.check("INVAL_ENTRY", this.current().invalidateEntry(parent, name, options));
+  async invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): Promise<void> {
+    check("INVAL_ENTRY", await this.notifier.invalidateEntry(parent, name, options));
   }
 
-  store(nodeid: number, offset: number, data: Uint8Array): void {
-    this.check("STORE", this.current().store(nodeid, offset, data));
+  async deleteEntry(parent: number, child: number, name: string | Uint8Array): Promise<void> {
+    check("DELETE", await this.notifier.deleteEntry(parent, child, name));
+  }
+
+  async store(nodeid: number, offset: number, data: Uint8Array): Promise<void> {
+    check("STORE", await this.notifier.store(nodeid, offset, data));
   }
 
   async retrieve(nodeid: number, offset: number, size: number): Promise<Uint8Array> {
-    const unique = this.nextRetrieval++;
-    const waiter = Promise.withResolvers<Uint8Array>();
-    this.retrievals.set(unique, waiter);
     try {
-      const result = this.current().retrieve(unique, nodeid, offset, size);
-      if (result < 0) throw new MountError("NOTIFICATION_FAILED", `RETRIEVE of nodeid ${nodeid}: ${errnoName(result)}`);
-      return await waiter.promise;
-    } finally {
-      this.retrievals.delete(unique);
+      return await this.notifier.retrieve(nodeid, offset, size);
+    } catch (thrown) {
+      throw failed(`RETRIEVE of nodeid ${nodeid}`, thrown as FuseError);
     }
   }
 
-  /** The answer to a RETRIEVE. */
-  retrieved(unique: bigint, data: Uint8Array): void {
-    this.retrievals.get(unique)?.resolve(data);
+  async prune(nodeids: readonly number[]): Promise<void> {
+    check("PRUNE", await this.notifier.prune(nodeids));
   }
 
-  private current(): SessionNotifier {
-    if (this.notifier === undefined) throw ended();
-    return this.notifier;
+  incrementEpoch(): void {
+    check("INC_EPOCH", this.notifier.incrementEpoch());
   }
 
-  // ENOENT: the kernel does not hold what should be dropped.
-  private check(what: string, result: number): void {
-    if (result >= 0 || errnoName(result) === "ENOENT") return;
-    throw new MountError("NOTIFICATION_FAILED", `${what}: ${errnoName(result)}`);
+  resend(): void {
+    check("RESEND", this.notifier.resend());
   }
+
+  pollWakeup(kh: bigint): void {
+    check("POLL", this.notifier.pollWakeup(kh));
+  }
+
+  private get notifier() {
+    return this.thread.notifier;
+  }
+}
+
+// ENOENT: the kernel does not hold what should be dropped.
+function check(what: string, result: number): void {
+  if (result >= 0 || result === -ERRNO.ENOENT) return;
+  throw failed(what, fuseErrorOf(result));
 }

@@ -16,6 +16,7 @@ import { checkMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, resolveOptions } from "./mounting/options.ts";
 import { chooseLane, type LaneChoice, planPlaces, queueSettings, workerCount } from "./queue-settings.ts";
 import { handshake } from "./server/handshake.ts";
+import type { QueueSettings } from "./server/open-queue.ts";
 import { createLocalServer, type Server } from "./servers.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
 import { createWorkerServer, type WantedWorkers } from "./worker-server.ts";
@@ -114,9 +115,12 @@ async function start(
       ),
     );
     const settings = queueSettings(plan, fd, connection, options, opened);
-    const statistics = settings[0]?.statistics as SharedArrayBuffer;
-    handle.attach({ fd, via, plan, device, connection, statistics, server, guardian, opened, signal: options.signal });
-    const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () => server.serve(settings));
+    const { statistics, session: name } = settings[0] as QueueSettings;
+    const { signal } = options;
+    handle.attach({ name, fd, via, plan, device, connection, statistics, server, guardian, opened, signal });
+    const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () =>
+      server.serve(settings, handle.notifications.thread),
+    );
     await unlessAborted(options.signal, starting);
     handle.serving();
     return handle;

@@ -8,7 +8,7 @@ import { Pollfd } from "../ffi/kernel-structs.ts";
 import { addressOf, cString } from "../ffi/memory.ts";
 import { DEV_IOC } from "./abi/fuse-constants.ts";
 import { openDevice } from "./mounting/attach.ts";
-import { createNotifier } from "./server/notify.ts";
+import { encodeResend, sendNotification } from "./server/notify.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
 
 /** Whether the connection that `fd` leads to has ended. */
@@ -21,7 +21,7 @@ export function hasEnded(fd: number): boolean {
 /** Gives a dead worker's requests out once more, where its queue is the only one. Result 0 or -errno. */
 export function resendOrphans({ fd, count, connection }: QueueSettings): number {
   if (count > 1 || !connection.flags.includes("HAS_RESEND")) return -1;
-  return createNotifier(fd).resend();
+  return sendNotification(fd, encodeResend());
 }
 
 /**

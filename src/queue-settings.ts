@@ -1,5 +1,6 @@
 // Owns: the plan of a session's queues: which lane, how many, on which CPUs, over which descriptors.
 
+import { randomUUID } from "node:crypto";
 import { allowedCpus, possibleCpus } from "../ffi/affinity.ts";
 import { openCpuLatency } from "../ffi/cpu-latency.ts";
 import { close, ioctl } from "../ffi/file.ts";
@@ -89,6 +90,8 @@ export function queueSettings(
   const awake = options.cpuIdle === "poll" || (options.cpuIdle === "auto" && options.placement === "dedicated");
   const common = {
     connection,
+    sessionFd: fd,
+    session: `rfuse-${randomUUID()}`,
     count: places.length,
     board: createBoard(places.length).buffer,
     statistics: createStatistics(places.length),

@@ -4,6 +4,7 @@
 import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
 import { methodNames } from "./server/methods.ts";
+import type { Notifications } from "./server/notifications.ts";
 import { openQueue, type QueueEvents, type QueueSettings } from "./server/open-queue.ts";
 import { startDoorbell } from "./start-thread.ts";
 
@@ -20,8 +21,8 @@ export interface Server {
   readonly queues: number;
   /** Makes the filesystem. Errors: whatever the module or its factory throws. */
   load(): Promise<{ readonly methods: ReadonlySet<string>; readonly wishes: InitWishes }>;
-  /** Starts to serve; resolves when every queue does. */
-  serve(settings: readonly QueueSettings[]): Promise<void>;
+  /** Starts to serve; resolves when every queue does. `notifications` are the calling thread's. */
+  serve(settings: readonly QueueSettings[], notifications: Notifications): Promise<void>;
   /** Resolves when every queue has ended. */
   readonly ended: Promise<void>;
   /** Ends what was loaded but never served. */
@@ -37,8 +38,8 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
     async load() {
       return { methods: methodNames(filesystem), wishes: filesystem.wishes ?? {} };
     },
-    async serve([settings]) {
-      const queue = await openQueue(filesystem, settings as QueueSettings, events, startDoorbell);
+    async serve([settings], notifications) {
+      const queue = await openQueue(filesystem, settings as QueueSettings, events, startDoorbell, notifications);
       if (discarded) return; // given up during `init`: the descriptor is closed, and its number may be another's
       queue
         .serveEvents()

@@ -13,12 +13,18 @@ export interface FilesystemContext {
   readonly worker: { readonly index: number; readonly count: number };
 }
 
-/** To a thread. `load`, then `serve` for a queue; the others are a thread's only message. */
+/**
+ * To a thread. `load`, then `serve` for a queue; `notifier`, then `notify` for each message, then `leave` for a notifier;
+ * the others are a thread's only message.
+ */
 export type ToWorker =
   /** With `share` the shared state is made first, and told; else it is in the context. */
   | { readonly type: "load"; readonly url: string; readonly context: FilesystemContext; readonly share: boolean }
   | { readonly type: "serve"; readonly settings: QueueSettings }
   | { readonly type: "doorbell"; readonly fd: number; readonly board: SharedArrayBuffer; readonly queue: number }
+  | { readonly type: "notifier"; readonly fd: number }
+  | { readonly type: "notify"; readonly message: Uint8Array }
+  | { readonly type: "leave" }
   | { readonly type: "unmount"; readonly path: string; readonly flags: number };
 
 /** From a thread. */
@@ -37,8 +43,8 @@ export type FromWorker =
   | { readonly type: "failed"; readonly error: PlainError }
   | { readonly type: "fault"; readonly fault: Omit<RequestFault, "error">; readonly error: PlainError }
   | { readonly type: "slow"; readonly request: SlowRequest }
-  | { readonly type: "retrieved"; readonly unique: bigint; readonly offset: number; readonly data: Uint8Array }
   | { readonly type: "trace"; readonly line: string }
+  | { readonly type: "notified"; readonly result: number }
   | { readonly type: "unmounted"; readonly result: number };
 
 /** An error's parts that survive between threads. */

@@ -38,7 +38,6 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
     if (waiter !== undefined) return waiter.resolve(data);
     if (data.type === "fault") return events.error({ ...data.fault, error: fromPlain(data.error) });
     if (data.type === "slow") return events.slow(data.request);
-    if (data.type === "retrieved") return events.retrieved(data.unique, data.offset, data.data);
     if (data.type === "trace") return events.trace(data.line);
     if (data.type === "failed") return fail(fromPlain(data.error));
   };

@@ -1,14 +1,18 @@
-// Owns: composition root of every thread: a queue's worker (module form), a doorbell, or a helper that unmounts.
+// Owns: composition root of every thread: a queue's worker (module form), a doorbell, a notifier, or a helper that
+// unmounts.
 // A queue's worker answers no message while it serves: it sleeps in the kernel. It ends with the connection.
 
+import { close } from "../ffi/file.ts";
 import { umount } from "../ffi/mount.ts";
 import { unshareFs } from "../ffi/thread.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
 import type { Board } from "./server/board.ts";
 import { runDoorbell } from "./server/doorbell.ts";
 import { methodNames } from "./server/methods.ts";
+import { createNotifications } from "./server/notifications.ts";
+import { sendNotification } from "./server/notify.ts";
 import { openQueue, type QueueSettings } from "./server/open-queue.ts";
-import { startDoorbell } from "./start-thread.ts";
+import { startDoorbell, startNotifier } from "./start-thread.ts";
 import { type FilesystemContext, type FromWorker, type ToWorker, toPlain } from "./worker-messages.ts";
 
 const scope = globalThis as unknown as {
@@ -16,6 +20,7 @@ const scope = globalThis as unknown as {
   postMessage(message: FromWorker): void;
 };
 let filesystem: Filesystem | undefined;
+let notifierFd = -1;
 
 const say = (message: FromWorker): void => scope.postMessage(message);
 
@@ -48,10 +53,16 @@ async function serve(settings: QueueSettings): Promise<void> {
     {
       error: ({ error, ...fault }) => say({ type: "fault", fault, error: toPlain(error) }),
       slow: (request) => say({ type: "slow", request }),
-      retrieved: (unique, offset, data) => say({ type: "retrieved", unique, offset, data }),
       trace: (line) => say({ type: "trace", line }),
     },
     startDoorbell,
+    createNotifications({
+      fd: settings.sessionFd,
+      session: settings.session,
+      asker: settings.index + 1,
+      connection: settings.connection,
+      startNotifier,
+    }),
   );
   say({ type: "serving" });
   await (filesystem.background === true ? queue.serveEvents() : queue.serveBlocking());
@@ -67,6 +78,14 @@ async function obey(message: ToWorker): Promise<void> {
       return serve(message.settings);
     case "doorbell":
       runDoorbell(message.fd, new Int32Array(message.board) as Board, message.queue);
+      return process.exit(0);
+    case "notifier":
+      notifierFd = message.fd;
+      return;
+    case "notify":
+      return say({ type: "notified", result: sendNotification(notifierFd, message.message) });
+    case "leave":
+      close(notifierFd);
       return process.exit(0);
     case "unmount":
       say({ type: "unmounted", result: umount(message.path, message.flags) });

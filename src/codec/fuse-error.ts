@@ -20,6 +20,12 @@ export class FuseError extends Error {
   }
 }
 
+/** The error of a negative errno. */
+export function fuseErrorOf(negative: number, message?: string): FuseError {
+  const name = errnoName(negative);
+  return new FuseError(errnoNumber(name) === undefined ? "EIO" : (name as ErrnoName), message ?? `errno ${-negative}`);
+}
+
 // undefined also when the thrown value's own getter throws.
 function property(value: unknown, key: "code" | "errno" | "name"): unknown {
   try {

@@ -5,6 +5,7 @@
 
 import type { RequestView } from "../codec/request-view.ts";
 import type { Connection, InitWishes } from "./connection.ts";
+import type { Notifier } from "./notifier.ts";
 
 /** `n >= 0` (bytes, or a value where the method says so; nothing means 0), or `-errno`. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is fine
@@ -17,30 +18,6 @@ export interface SessionContext {
   readonly backing: Backing;
   /** Which of how many copies of this filesystem this is; the copies serve one mount from threads of their own. */
   readonly worker: { readonly index: number; readonly count: number };
-}
-
-/**
- * Tells the kernel about changes that it did not make itself. Every call returns 0 or -errno: -ENOENT when the
- * kernel does not know the inode or name (harmless), -ENOSYS when it lacks the notification.
- * `invalidateEntry` and `deleteEntry` wait for requests on that directory: call them from outside a handler of it.
- */
-export interface Notifier {
-  /** Drops attributes, and cached data of `length` bytes from `offset` (0: to the end; negative offset: no data). */
-  invalidateInode(nodeid: number, offset?: number, length?: number): number;
-  /** Forgets that `name` is in directory `parent`. With `expireOnly` a name in use is checked again instead. */
-  invalidateEntry(parent: number, name: string | Uint8Array, options?: { expireOnly?: boolean }): number;
-  /** As `invalidateEntry`, and tells inotify watchers that `child` was deleted. */
-  deleteEntry(parent: number, child: number, name: string | Uint8Array): number;
-  /** Puts bytes into the page cache of a file. */
-  store(nodeid: number, offset: number, data: Uint8Array): number;
-  /** Makes every cached entry of the mount stale at once (Linux 6.16 and later). */
-  incrementEpoch(): number;
-  /** Asks the kernel to drop unused inodes, so that it sends FORGET for them (Linux 6.18 and later). */
-  prune(nodeids: readonly number[]): number;
-  /** Asks for every request that was read but not answered once more (Linux 6.9 and later). */
-  resend(): number;
-  /** Wakes whoever polls a file; `kh` is from the POLL request. */
-  pollWakeup(kh: bigint): number;
 }
 
 /**

@@ -4,8 +4,10 @@
 // This is the slow path: it may allocate.
 
 import { ERRNO } from "../../ffi/errno.ts";
+import { OPCODES } from "../abi/fuse-opcodes.ts";
 import type { Request } from "../codec/request.ts";
 import { isDying } from "./caller.ts";
+import type { HeldRequests } from "./notify-queue.ts";
 
 /** How a request leaves; given by dispatch. */
 export interface Completion {
@@ -33,8 +35,8 @@ interface Pending {
   reportedSlow: boolean;
 }
 
-export interface InFlight {
-  /** Requests whose promise has not settled. */
+export interface InFlight extends HeldRequests {
+  /** Promises that have not settled: those of requests, and other work of this thread. */
   readonly size: number;
   add(request: Request, promise: PromiseLike<number | undefined>): void;
   /** Aborts the signal of the request `unique`; false when it is not here. */
@@ -54,11 +56,18 @@ function sweepPeriodMs(options: InFlightOptions): number {
   return Math.min(250, Math.max(5, Math.min(...limits) / 8));
 }
 
+// Operations on two inodes begin with the nodeid of the second: the other directory, or what is linked.
+const ON_TWO: ReadonlySet<number> = new Set([OPCODES.RENAME.code, OPCODES.RENAME2.code, OPCODES.LINK.code]);
+
+const isAbout = (request: Request, nodeids: readonly number[]): boolean =>
+  nodeids.includes(request.nodeid) || (ON_TWO.has(request.opcode) && nodeids.includes(request.u64(request.opIn)));
+
 export function createInFlight(completion: Completion, options: InFlightOptions): InFlight {
   const pending = new Map<Request, Pending>();
   const periodMs = sweepPeriodMs(options);
   let timer: ReturnType<typeof setInterval> | undefined;
   let ended = false;
+  let others = 0;
 
   function sweep(): void {
     if (pending.size === 0) {
@@ -112,7 +121,19 @@ export function createInFlight(completion: Completion, options: InFlightOptions)
 
   return {
     get size() {
+      return pending.size + others;
+    },
+    get requests() {
       return pending.size;
+    },
+    holds: (nodeids) => pending.keys().some((request) => isAbout(request, nodeids)),
+    also(work) {
+      others++;
+      const settled = () => {
+        others--;
+        options.onRelease();
+      };
+      work.then(settled, settled);
     },
     add(request, promise) {
       const record: Pending = { request, answered: false, interrupted: false, reportedSlow: false };

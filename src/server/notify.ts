@@ -1,6 +1,6 @@
-// Owns: notifications: messages that the daemon writes by itself, with unique 0 and the notify code in `error`.
-// Any thread may send them on any descriptor of the connection; each is one write(2).
-// Beware: INVAL_ENTRY and DELETE take the parent directory's lock, which the kernel holds during requests on it.
+// Owns: the bytes of notifications: messages that the daemon writes by itself, with unique 0 and the notify code in
+// `error`; and the one write(2) that sends each, on any descriptor of the connection and from any thread.
+// An encoder gives the message, or -EINVAL for arguments that no message can carry.
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { write } from "../../ffi/file.ts";
@@ -17,22 +17,24 @@ import {
   FuseNotifyStoreOut,
   FuseOutHeader,
 } from "../abi/fuse-structs.ts";
-import type { Notifier } from "../fs/filesystem.ts";
 
-/** The notifications of the session's owner: also RETRIEVE, whose answer comes as a request. */
-export interface SessionNotifier extends Notifier {
-  /** Asks for `size` cached bytes; the answer bears `unique`. Result 0 or -errno. */
-  retrieve(unique: bigint, nodeid: number, offset: number, size: number): number;
-}
+/** A message, or -errno. */
+export type Encoded = Uint8Array | number;
 
 type Values<Table extends Struct> = { readonly [Field in keyof Table["at"]]?: number | bigint };
+
+const NOTHING = new Uint8Array(0);
+const EMPTY: Struct = { name: "none", size: 0, since: 0, spec: {}, fields: [], at: {} };
+const BAD = -ERRNO.EINVAL;
+const NAME_MAX = 1024;
+const U32_MAX = 2 ** 32 - 1;
 
 // A whole message: header, struct, tail.
 function message<Table extends Struct>(
   code: number,
   table: Table,
   values: Values<Table>,
-  tail: Uint8Array,
+  tail: Uint8Array = NOTHING,
 ): Uint8Array {
   const bytes = new Uint8Array(FuseOutHeader.size + table.size + tail.length);
   const view = new DataView(bytes.buffer);
@@ -49,55 +51,60 @@ function message<Table extends Struct>(
   return bytes;
 }
 
-const NOTHING = new Uint8Array(0);
-const EMPTY: Struct = { name: "none", size: 0, since: 0, spec: {}, fields: [], at: {} };
-
 // A name with its NUL, or undefined when it is no file name.
 function terminated(name: string | Uint8Array): Uint8Array | undefined {
   const bytes = typeof name === "string" ? Buffer.from(name) : name;
-  if (bytes.length === 0 || bytes.length > 1024 || bytes.includes(0) || bytes.includes(0x2f)) return undefined;
+  if (bytes.length === 0 || bytes.length > NAME_MAX || bytes.includes(0) || bytes.includes(0x2f)) return undefined;
   const out = new Uint8Array(bytes.length + 1);
   out.set(bytes);
   return out;
 }
 
-function nodeidTail(nodeids: readonly number[]): Uint8Array {
-  return new Uint8Array(BigUint64Array.from(nodeids, (nodeid) => BigInt(nodeid)).buffer);
+const isSize = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+
+export function encodeInvalidateInode(nodeid: number, offset: number, length: number): Encoded {
+  if (!isSize(nodeid) || !Number.isSafeInteger(offset) || !isSize(length)) return BAD;
+  return message(NOTIFY.INVAL_INODE, FuseNotifyInvalInodeOut, { ino: nodeid, off: offset, len: length });
 }
 
-const isOffset = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+export function encodeInvalidateEntry(parent: number, name: string | Uint8Array, expireOnly: boolean): Encoded {
+  const tail = terminated(name);
+  if (tail === undefined || !isSize(parent)) return BAD;
+  const flags = expireOnly ? INVAL_ENTRY_FLAGS.EXPIRE_ONLY : 0;
+  return message(NOTIFY.INVAL_ENTRY, FuseNotifyInvalEntryOut, { parent, namelen: tail.length - 1, flags }, tail);
+}
 
-/** Notifications over a descriptor of the connection. */
-export function createNotifier(fd: number): SessionNotifier {
-  function send(bytes: Uint8Array): number {
-    const sent = write(fd, addressOf(bytes), bytes.length);
-    return sent < 0 ? sent : 0;
-  }
+export function encodeDeleteEntry(parent: number, child: number, name: string | Uint8Array): Encoded {
+  const tail = terminated(name);
+  if (tail === undefined || !isSize(parent) || !isSize(child)) return BAD;
+  return message(NOTIFY.DELETE, FuseNotifyDeleteOut, { parent, child, namelen: tail.length - 1 }, tail);
+}
 
-  return {
-    invalidateInode: (nodeid, offset = 0, length = 0) =>
-      send(message(NOTIFY.INVAL_INODE, FuseNotifyInvalInodeOut, { ino: nodeid, off: offset, len: length }, NOTHING)),
-    invalidateEntry(parent, name, options) {
-      const tail = terminated(name);
-      if (tail === undefined) return -ERRNO.EINVAL;
-      const flags = options?.expireOnly === true ? INVAL_ENTRY_FLAGS.EXPIRE_ONLY : 0;
-      const values = { parent, namelen: tail.length - 1, flags };
-      return send(message(NOTIFY.INVAL_ENTRY, FuseNotifyInvalEntryOut, values, tail));
-    },
-    deleteEntry(parent, child, name) {
-      const tail = terminated(name);
-      if (tail === undefined) return -ERRNO.EINVAL;
-      return send(message(NOTIFY.DELETE, FuseNotifyDeleteOut, { parent, child, namelen: tail.length - 1 }, tail));
-    },
-    store(nodeid, offset, data) {
-      if (!isOffset(offset)) return -ERRNO.EINVAL;
-      return send(message(NOTIFY.STORE, FuseNotifyStoreOut, { nodeid, offset, size: data.length }, data));
-    },
-    retrieve: (unique, nodeid, offset, size) =>
-      send(message(NOTIFY.RETRIEVE, FuseNotifyRetrieveOut, { notify_unique: unique, nodeid, offset, size }, NOTHING)),
-    incrementEpoch: () => send(message(NOTIFY.INC_EPOCH, EMPTY, {}, NOTHING)),
-    prune: (nodeids) => send(message(NOTIFY.PRUNE, FuseNotifyPruneOut, { count: nodeids.length }, nodeidTail(nodeids))),
-    resend: () => send(message(NOTIFY.RESEND, EMPTY, {}, NOTHING)),
-    pollWakeup: (kh) => send(message(NOTIFY.POLL, FuseNotifyPollWakeupOut, { kh }, NOTHING)),
-  };
+export function encodeStore(nodeid: number, offset: number, data: Uint8Array): Encoded {
+  if (!isSize(nodeid) || !isSize(offset) || data.length > U32_MAX) return BAD;
+  return message(NOTIFY.STORE, FuseNotifyStoreOut, { nodeid, offset, size: data.length }, data);
+}
+
+export function encodeRetrieve(unique: bigint, nodeid: number, offset: number, size: number): Encoded {
+  if (!isSize(nodeid) || !isSize(offset) || !isSize(size) || size > U32_MAX) return BAD;
+  return message(NOTIFY.RETRIEVE, FuseNotifyRetrieveOut, { notify_unique: unique, nodeid, offset, size });
+}
+
+export function encodePrune(nodeids: readonly number[]): Encoded {
+  if (!nodeids.every(isSize)) return BAD;
+  const tail = new Uint8Array(BigUint64Array.from(nodeids, (nodeid) => BigInt(nodeid)).buffer);
+  return message(NOTIFY.PRUNE, FuseNotifyPruneOut, { count: nodeids.length }, tail);
+}
+
+export const encodeIncrementEpoch = (): Encoded => message(NOTIFY.INC_EPOCH, EMPTY, {});
+
+export const encodeResend = (): Encoded => message(NOTIFY.RESEND, EMPTY, {});
+
+export const encodePollWakeup = (kh: bigint): Encoded => message(NOTIFY.POLL, FuseNotifyPollWakeupOut, { kh });
+
+/** Sends a message. Result 0 or -errno. It may wait in the kernel for requests that the daemon has not answered. */
+export function sendNotification(fd: number, encoded: Encoded): number {
+  if (typeof encoded === "number") return encoded;
+  const sent = write(fd, addressOf(encoded), encoded.length);
+  return sent < 0 ? sent : 0;
 }

@@ -14,7 +14,7 @@ import type { Board } from "./board.ts";
 import type { DispatchEvents } from "./dispatch.ts";
 import type { StartDoorbell } from "./doorbell.ts";
 import { inputSizes } from "./init.ts";
-import { createNotifier } from "./notify.ts";
+import type { Notifications } from "./notifications.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { statisticsRow } from "./statistics.ts";
 import { createWaitPolicy } from "./wait-policy.ts";
@@ -22,6 +22,10 @@ import { createWaitPolicy } from "./wait-policy.ts";
 /** What every queue of a session is told; plain data, so that it can be posted to a worker. */
 export interface QueueSettings {
   readonly fd: number;
+  /** The mounted descriptor, which outlives the queue's own. */
+  readonly sessionFd: number;
+  /** Name of the session within the process. */
+  readonly session: string;
   readonly index: number;
   readonly count: number;
   readonly connection: Connection;
@@ -48,7 +52,7 @@ export interface QueueSettings {
 }
 
 /** What a queue tells the session. */
-export interface QueueEvents extends Pick<DispatchEvents, "error" | "slow" | "retrieved"> {
+export interface QueueEvents extends Pick<DispatchEvents, "error" | "slow"> {
   trace(line: string): void;
 }
 
@@ -84,13 +88,16 @@ export async function openQueue(
   settings: QueueSettings,
   events: QueueEvents,
   startDoorbell: StartDoorbell,
+  notifications: Notifications,
 ): Promise<Queue> {
   const { fd, index, count, connection, trace, pin } = settings;
   if (pin >= 0) runOn([pin]);
   const transport = openTransport(settings, events);
   const statistics = statisticsRow(settings.statistics, index);
   const backing = createBacking(fd, connection, statistics);
-  const context: SessionContext = { connection, notify: createNotifier(fd), backing, worker: { index, count } };
+  // While `init` runs nobody answers here, whatever a notification waits for.
+  notifications.watch({ requests: 1, holds: () => false, also: () => {} });
+  const context: SessionContext = { connection, notify: notifications.notifier, backing, worker: { index, count } };
   await filesystem.init?.(context);
   return createQueue({
     filesystem,
@@ -99,6 +106,7 @@ export async function openQueue(
     index,
     startDoorbell,
     events,
+    notifications,
     board: new Int32Array(settings.board) as Board,
     statistics,
     wait: createWaitPolicy(

@@ -9,6 +9,7 @@ import { NEXT } from "../transport/transport.ts";
 import { BELL, type Board, bellIndex, eachInterrupt, postInterrupt, queueCount, ring } from "./board.ts";
 import { createDispatch, type DispatchEvents, type DispatchOptions } from "./dispatch.ts";
 import { armDoorbell, endDoorbell, type StartDoorbell } from "./doorbell.ts";
+import type { Notifications } from "./notifications.ts";
 import { COUNT, count } from "./statistics.ts";
 import type { WaitPolicy } from "./wait-policy.ts";
 
@@ -26,7 +27,8 @@ export interface QueueOptions extends Omit<DispatchOptions, "events"> {
   readonly wait: WaitPolicy;
   /** Where a blocking loop sleeps. */
   readonly sleepIn: "kernel" | "doorbell";
-  readonly events: Pick<DispatchEvents, "error" | "slow" | "retrieved">;
+  readonly events: Pick<DispatchEvents, "error" | "slow">;
+  readonly notifications: Pick<Notifications, "watch" | "retrieved" | "end">;
 }
 
 export interface Queue {
@@ -45,6 +47,7 @@ export function createQueue(options: QueueOptions): Queue {
     ...options,
     events: {
       ...options.events,
+      retrieved: (unique, _, data) => options.notifications.retrieved(unique, data),
       // With one queue nobody else can hold the request: it was answered before its INTERRUPT came.
       foreignInterrupt: (low, high) => {
         if (queueCount(board) > 1) postInterrupt(board, low, high);
@@ -54,6 +57,8 @@ export function createQueue(options: QueueOptions): Queue {
       },
     },
   });
+
+  options.notifications.watch(dispatch.inFlight);
 
   // hot
   function blockUntilPending(): "ended" | "pending" {
@@ -126,6 +131,7 @@ export function createQueue(options: QueueOptions): Queue {
 
   async function end(): Promise<void> {
     if (doorbell) endDoorbell(board, index);
+    options.notifications.end();
     dispatch.inFlight.end(new Error("the mount has ended"));
     const deadline = Bun.nanoseconds() + GRACE_MS * 1e6;
     while (dispatch.inFlight.size > 0 && Bun.nanoseconds() < deadline) await Bun.sleep(5);

@@ -4,7 +4,7 @@
 import { createArena, PAGE_SIZE } from "../../ffi/memory.ts";
 import { MIN_READ_BUFFER } from "../abi/fuse-constants.ts";
 import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
-import { FuseUringReqHeader } from "../abi/fuse-structs.ts";
+import { FuseInHeader, FuseNotifyRetrieveIn, FuseUringReqHeader } from "../abi/fuse-structs.ts";
 import { Request } from "../codec/request.ts";
 
 const HEADER = FuseUringReqHeader.at;
@@ -50,4 +50,17 @@ export function describeTags(requests: readonly Request[]): BigUint64Array {
 /** Bytes of an opcode's fixed reply structs; -1 where a reply has the struct or bytes, never both. Hot. */
 export function replyStructBytes(opcode: number): number {
   return FIXED[opcode] ?? 0;
+}
+
+/**
+ * Puts the parts of a NOTIFY_REPLY where those of other requests are. Linux 6.18 leaves its op struct at the beginning of
+ * the payload, and in the entry's own place what an earlier request left there.
+ */
+export function separateNotifyReply(request: Request): void {
+  const { bytes } = request.arena;
+  if (request.payloadLength !== request.length - FuseInHeader.size) return;
+  const data = request.payload + FuseNotifyRetrieveIn.size;
+  bytes.copyWithin(request.opIn, request.payload, data);
+  bytes.copyWithin(request.payload, data, request.payload + request.payloadLength);
+  request.payloadLength -= FuseNotifyRetrieveIn.size;
 }

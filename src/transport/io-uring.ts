@@ -4,6 +4,7 @@
 // handler may still read a name while it fills its entry. To answer is to hand the memory back to the kernel, so a
 // reply leaves at `release`, when the handler is done with it, with the next enter and all others of that time.
 
+import { ERRNO } from "../../ffi/errno.ts";
 import { close, read, write } from "../../ffi/file.ts";
 import {
   CQE_F_MORE,
@@ -16,15 +17,17 @@ import {
   signalCompletions,
 } from "../../ffi/io-uring.ts";
 import { createArena } from "../../ffi/memory.ts";
+import { OPCODES } from "../abi/fuse-opcodes.ts";
 import { FuseOutHeader, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
 import type { Request } from "../codec/request.ts";
 import { createCommands, DEVICE } from "./io-uring-commands.ts";
-import { createTags, replyStructBytes } from "./io-uring-tags.ts";
+import { createTags, replyStructBytes, separateNotifyReply } from "./io-uring-tags.ts";
 import { NEXT, type Transport } from "./transport.ts";
 
 const PAYLOAD_SIZE = FuseUringReqHeader.at.ring_ent_in_out + FuseUringEntInOut.at.payload_sz;
 const CQE = IoUringCqe.at;
 const OUT = FuseOutHeader.at;
+const NOTIFY_REPLY = OPCODES.NOTIFY_REPLY.code;
 
 export interface UringTransportOptions {
   /** Descriptor of the connection that the commands go to. */
@@ -79,6 +82,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     }
     const request = requests[tag] as Request;
     request.payloadLength = request.u32(request.inHeader + PAYLOAD_SIZE);
+    if (request.opcode === NOTIFY_REPLY) separateNotifyReply(request);
     return tag;
   }
 
@@ -139,11 +143,14 @@ export function openUringTransport(options: UringTransportOptions): Transport {
 
   // hot
   function release(request: Request): void {
-    if (request.tag >= count) dev?.release(request);
-    else if (replied[request.tag] === 1) {
-      replied[request.tag] = 0;
-      commands.commit(request);
+    if (request.tag >= count) {
+      dev?.release(request);
+      return;
     }
+    // A request without reply (the answer to a RETRIEVE) is handed back too, or its entry would fetch no more.
+    if (replied[request.tag] === 0) reply(request, -ERRNO.EIO, 0);
+    replied[request.tag] = 0;
+    commands.commit(request);
   }
 
   // A doorbell thread that sits in poll(2) on the eventfd is not woken by its being closed.

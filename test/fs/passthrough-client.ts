@@ -8,7 +8,8 @@ import { ERRNO, errnoName } from "../../ffi/errno.ts";
 import type { Struct } from "../../ffi/struct.ts";
 import { OPCODES, type OpcodeName } from "../../src/abi/fuse-opcodes.ts";
 import { FuseAttr, FuseEntryOut, FuseInHeader, FuseOpenOut, FuseOutHeader } from "../../src/abi/fuse-structs.ts";
-import type { Backing, Notifier } from "../../src/fs/filesystem.ts";
+import type { Backing } from "../../src/fs/filesystem.ts";
+import type { Notifier } from "../../src/fs/notifier.ts";
 import type { PassthroughOptions } from "../../src/fs/passthrough/options.ts";
 import { PassthroughFilesystem } from "../../src/fs/passthrough/passthrough-filesystem.ts";
 import { connectionWith, createFakeKernel, type FakeKernel } from "../protocol/fake-kernel.ts";
@@ -120,11 +121,11 @@ export class PassthroughClient implements Disposable {
     const notify = {
       prune: (nodeids: readonly number[]) => {
         this.pruned.push(...nodeids);
-        return 0;
+        return Promise.resolve(0);
       },
       invalidateInode: (nodeid: number, offset: number) => {
         this.invalidated.push([nodeid, offset]);
-        return 0;
+        return Promise.resolve(0);
       },
     } as Partial<Notifier> as Notifier;
     this.copies.forEach((copy, index) => {

@@ -4,7 +4,8 @@ import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writ
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { OpcodeName } from "../../src/abi/fuse-opcodes.ts";
-import type { Backing, Notifier } from "../../src/fs/filesystem.ts";
+import type { Backing } from "../../src/fs/filesystem.ts";
+import type { Notifier } from "../../src/fs/notifier.ts";
 import { PassthroughFilesystem } from "../../src/fs/passthrough/passthrough-filesystem.ts";
 import { disposeShared } from "../../src/fs/passthrough/shared-tables.ts";
 import { connectionWith } from "../protocol/fake-kernel.ts";

@@ -1,6 +1,10 @@
 // Notifications: what the kernel cached becomes fresh, from the mount and from inside a worker.
 
+import { appendFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Connection } from "../../src/index.ts";
+import { makeSource } from "./features.ts";
 import { client, type Daemon, startClient, startMount, until } from "./harness.ts";
 
 const run = async (daemon: Daemon, script: string) =>
@@ -80,5 +84,64 @@ describe.each(["module", "object"] as const)("notifications, %s form", (form) =>
     await daemon.order("unmount");
     await expect(daemon.order("invalidateInode", 1)).rejects.toMatchObject(failed);
     await expect(daemon.order("retrieve", 1, 0, 4)).rejects.toMatchObject(failed);
+  });
+});
+
+describe("notifications, passthrough with the writeback cache", () => {
+  const source = makeSource();
+  const start = () =>
+    startMount({
+      filesystem: new URL("../../src/fs/passthrough/module.ts", import.meta.url),
+      options: { filesystemOptions: { source, cacheMs: 60_000, writebackCache: true } },
+    });
+  const change: readonly (readonly [name: string, change: (path: string) => void, now: string])[] = [
+    ["grown", (path) => appendFileSync(path, "6789"), "9 123456789"],
+    ["shorter", (path) => truncateSync(path, 2), "2 12"],
+    ["other", (path) => writeFileSync(path, "abcde"), "5 abcde"],
+  ];
+  const look = async (daemon: Daemon, name: string) =>
+    (await run(daemon, `stat -c %s @/${name}; cat @/${name}`)).replace("\n", " ");
+
+  it.each(change)(
+    "a file that has %s outside: has its size and bytes after invalidateInode",
+    async (name, alter, now) => {
+      writeFileSync(join(source, name), "12345");
+      await using daemon = await start();
+      if ((await daemon.order<Connection>("connection")).kernelMinor < 45) return;
+      expect(await look(daemon, name)).toBe("5 12345");
+      alter(join(source, name));
+      expect(await look(daemon, name)).toBe("5 12345"); // the kernel's own view
+      await daemon.order("invalidateInode", 2);
+      expect(await look(daemon, name)).toBe(now);
+      await run(daemon, `printf written >> @/${name}`);
+      expect(await look(daemon, name)).toBe(`${now.length - 2 + 7} ${now.slice(2)}written`);
+      await daemon.order("unmount");
+    },
+  );
+
+  it.each(change)(
+    "a file that has %s outside: has its size and bytes after invalidateEntry",
+    async (name, alter, now) => {
+      writeFileSync(join(source, name), "12345");
+      await using daemon = await start();
+      expect(await look(daemon, name)).toBe("5 12345");
+      alter(join(source, name));
+      await daemon.order("invalidateEntry", 1, name);
+      expect(await look(daemon, name)).toBe(now);
+      await daemon.order("unmount");
+    },
+  );
+
+  it("a file that has grown outside while it is open: grows by `store`", async () => {
+    writeFileSync(join(source, "open"), "12345");
+    await using daemon = await start();
+    const holder = startClient(["sh", "-c", `exec 3< ${daemon.mountpoint}/open; exec sleep 20`], 30_000);
+    await until("the open file", async () => (await run(daemon, `cat /proc/${holder.pid}/comm`)) === "sleep\n");
+    appendFileSync(join(source, "open"), "678");
+    await daemon.order("store", 2, 5, "678");
+    expect(await look(daemon, "open")).toBe("8 12345678");
+    holder.kill("SIGKILL");
+    await holder.ended;
+    await until("an unmount", async () => (await daemon.order("unmount").catch(() => "busy")) !== "busy" || undefined);
   });
 });

@@ -63,7 +63,7 @@ export function chooseHow(
   request.setU32(offset + FuseOpenOut.at.backing_id, id);
   if (access !== O.RDWR) return HOW.passed;
   const first = backing.addMapped(nodeid);
-  if (first && state.options.caching && nodeid === request.nodeid) state.notify?.invalidateInode(nodeid, -1, 0);
+  if (first && state.options.caching && nodeid === request.nodeid) void state.notify?.invalidateInode(nodeid, -1, 0);
   return HOW.passed | HOW.mapped;
 }
 

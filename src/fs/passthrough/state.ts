@@ -4,7 +4,8 @@
 import { ERRNO } from "../../../ffi/errno.ts";
 import { close, dup } from "../../../ffi/file.ts";
 import { ROOT_ID } from "../../abi/fuse-constants.ts";
-import type { Backing, Notifier } from "../filesystem.ts";
+import type { Backing } from "../filesystem.ts";
+import type { Notifier } from "../notifier.ts";
 import { Credentials } from "./credentials.ts";
 import { DirectoryBuffers } from "./directory-buffers.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -99,9 +100,8 @@ export function roomForNode(state: State): number {
   return spare < 0 ? spare : close(spare);
 }
 
-// With writeback, giving an inode back may write its data first, which this very thread would have to serve.
 function prune(state: State): void {
-  if (state.options.writebackCache || state.notify === undefined) return;
+  if (state.notify === undefined) return;
   const now = performance.now();
   if (now - state.prunedAt < PRUNE_EVERY_MS) return;
   state.prunedAt = now;
@@ -112,5 +112,5 @@ function prune(state: State): void {
     state.pruneFrom = (state.pruneFrom % highest) + 1;
     if (state.pruneFrom !== ROOT_ID && nodes.fdOf(state.pruneFrom) >= 0) nodeids.push(state.pruneFrom);
   }
-  if (nodeids.length > 0) state.notify.prune(nodeids);
+  if (nodeids.length > 0) void state.notify.prune(nodeids);
 }
