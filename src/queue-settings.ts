@@ -68,6 +68,20 @@ export function planPlaces(choice: LaneChoice, { placement }: ResolvedOptions, q
   return { ...choice, places: placeWorkers(where, queues, possibleCpus(), allowedCpus()) };
 }
 
+/** The plan after INIT, which may not have agreed. Errors: `MountError` LANE_UNAVAILABLE for a lane asked by name. */
+export function agreedPlan(plan: LanePlan, { flags }: Connection, { lane }: ResolvedOptions): LanePlan {
+  if (plan.lane === "dev" || flags.includes("OVER_IO_URING")) return plan;
+  const failure = `${plan.lane}: the kernel did not agree to it`;
+  if (lane !== "auto") throw new MountError("LANE_UNAVAILABLE", `lane ${failure}`);
+  return { ...plan, ...insteadOf(plan, failure) };
+}
+
+/** What is left when a lane that was chosen cannot be used; `failure` says which and why. */
+export const insteadOf = ({ reason }: LaneChoice, failure: string): LaneChoice => ({
+  lane: "dev",
+  reason: `${reason}; ${failure}`,
+});
+
 // A clone of the mounted descriptor; -1 where /dev/fuse may not be opened again, as in a process that only fusermount3
 // could help: then a single queue uses the mounted one.
 function cloneDevice(fd: number): number {
@@ -103,7 +117,7 @@ export function queueSettings(
     successor: false,
     spinUs: options.spinUs === "auto" && options.placement === "dedicated" ? DEDICATED_SPIN_US : options.spinUs,
     sleepIn: options.sleepIn,
-    lane: connection.flags.includes("OVER_IO_URING") ? ("io_uring" as const) : ("dev" as const),
+    lane: plan.lane,
   };
   return places.map(({ cpus, pin }, index) => {
     const clone = cloneDevice(fd);
