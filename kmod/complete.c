@@ -171,9 +171,12 @@ static bool rfuse_reap_one(struct rfuse_channel *c)
 		kind = c->tags[tag].kind;
 		unique = c->tags[tag].unique;
 		done = READ_ONCE(rfuse_slot(c, tag)->state) == RFUSE_STATE_DONE;
-		if (kind == RFUSE_TAG_FREE || kind == RFUSE_TAG_HELD ||
-		    (kind != RFUSE_TAG_SYNC && !done)) {
+		/* A caller may have been faster than the entry that it is owed. */
+		if (c->tags[tag].owed)
+			c->tags[tag].owed--;
+		else
 			c->counts.spurious++;
+		if (kind == RFUSE_TAG_HELD || (kind != RFUSE_TAG_SYNC && !done)) {
 			kind = RFUSE_TAG_FREE;
 		} else if (kind == RFUSE_TAG_BACKGROUND) {
 			c->tags[tag].kind = RFUSE_TAG_HELD;

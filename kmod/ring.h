@@ -49,6 +49,7 @@ struct rfuse_tag {
 	u64 unique;
 	u32 payload_page;	/* first page in the pool */
 	u32 payload_pages;	/* 0: none */
+	u32 owed;		/* completion entries that the daemon owes */
 	enum rfuse_tag_kind kind;
 };
 

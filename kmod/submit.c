@@ -23,6 +23,7 @@ void rfuse_publish(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 	trace_rfuse_submit(c, tag, req->in.h.unique, req->in.h.opcode);
 	spin_lock(&c->lock);
 	c->tags[tag].kind = kind;
+	c->tags[tag].owed += !!(state & RFUSE_STATE_WAKE);
 	WRITE_ONCE(rfuse_slot(c, tag)->state, state);
 	WRITE_ONCE(c->pending[c->pending_tail & mask], tag);
 	c->counts.ring_requests++;
@@ -81,16 +82,21 @@ static bool rfuse_poll_then_wake(struct rfuse_channel *c, u32 tag,
 				 struct fuse_req *req)
 {
 	struct rfuse_slot *slot = rfuse_slot(c, tag);
+	bool sleeps;
 
 	if (rfuse_poll(c, slot, req)) {
 		rfuse_count(c, &c->counts.spin_hits);
 		return true;
 	}
-	rfuse_count(c, &c->counts.spin_misses);
+	spin_lock(&c->lock);
+	c->counts.spin_misses++;
 	/* Pairs with the daemon's exchange: it finds WAKE, or we find DONE. */
-	return cmpxchg(&slot->state, RFUSE_STATE_QUEUED,
-		       RFUSE_STATE_QUEUED | RFUSE_STATE_WAKE) !=
-	       RFUSE_STATE_QUEUED;
+	sleeps = cmpxchg(&slot->state, RFUSE_STATE_QUEUED,
+			 RFUSE_STATE_QUEUED | RFUSE_STATE_WAKE) ==
+		 RFUSE_STATE_QUEUED;
+	c->tags[tag].owed += sleeps;
+	spin_unlock(&c->lock);
+	return !sleeps;
 }
 
 /*

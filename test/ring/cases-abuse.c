@@ -287,13 +287,15 @@ static void memory_limits(void)
 	struct other o = { -1, b.fuse_fd };
 	struct rfuse_setup s = { .version = 1, .payload_pool = 64u << 20 };
 	struct stat device;
-	int ring = ring_open();
+	int ring = ring_open(), status;
 
 	check(stat("/dev/rfuse", &device) == 0);
 	unlink("/tmp/ring-for-all");
 	check(mknod("/tmp/ring-for-all", S_IFCHR | 0666, device.st_rdev) == 0);
 	check(chmod("/tmp/ring-for-all", 0666) == 0);
-	check(ended(child(setup_with_little, &o), DEADLINE_MS) == 0);
+	status = ended(child(setup_with_little, &o), DEADLINE_MS);
+	if (status)
+		fail("with a small RLIMIT_MEMLOCK: status %d", status);
 	unlink("/tmp/ring-for-all");
 	check(write_text("/sys/module/rfuse/parameters/max_mib", "8") == 0);
 	check(attach(ring, c.fuse_fd) == 0);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +106,20 @@ static bool kernel_complained(void)
 	return bad;
 }
 
+/* A case that failed leaves its mounts behind. */
+static void leave_nothing_mounted(void)
+{
+	char line[512], path[256];
+	FILE *file = fopen("/proc/self/mountinfo", "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%*s %*s %*s %*s %255s", path) == 1 &&
+		    (strncmp(path, "/tmp/ring-", 10) == 0 || strncmp(path, "/tmp/bare-", 10) == 0))
+			umount2(path, MNT_DETACH);
+	if (file)
+		fclose(file);
+}
+
 static int run_case(const struct test_case *one)
 {
 	int status = -1;
@@ -119,7 +134,8 @@ static int run_case(const struct test_case *one)
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
-	kill(-pid, 9);	/* whatever the case left running */
+	kill(-pid, SIGKILL);	/* whatever the case left running */
+	leave_nothing_mounted();
 	if (kernel_complained())
 		return STATUS_FAILED;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_FAILED;
