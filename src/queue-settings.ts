@@ -40,7 +40,10 @@ export function chooseLane(options: ResolvedOptions): LaneChoice {
   const uring = reports.find((report) => report.lane === "io_uring");
   const ring = reports.find((report) => report.lane === "ring");
   const asked = options.lane === "dev" ? undefined : reports.find((report) => report.lane === options.lane);
-  if (asked?.available === false) throw new MountError("LANE_UNAVAILABLE", `lane ${asked.lane}: ${asked.reason}`);
+  if (asked?.available === false) {
+    const remedy = asked.remedy === "" ? "" : `; to enable it: ${asked.remedy}`;
+    throw new MountError("LANE_UNAVAILABLE", `lane ${asked.lane}: ${asked.reason}${remedy}`);
+  }
   // Over io_uring a request cannot be answered before its handler has settled, so a time-out needs the device.
   const timed = options.lane === "auto" && options.requestTimeoutMs > 0;
   const lane = options.lane === "dev" || timed || !uring?.available ? "dev" : "io_uring";
