@@ -1,5 +1,5 @@
-// Owns: which test file belongs to which of the two projects, and how each project may run.
-// Must not: run anything by itself; `test/run.ts` is the gate that runs both and counts.
+// Owns: which test file belongs to which of the three projects, and how each project may run.
+// Must not: run anything by itself; `test/run.ts` is the gate that runs and counts; the project "ring" runs in a guest (docs/guest.md).
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -35,6 +35,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: "ring",
+          include: ["test/ring/**/*.test.ts"],
+          globalSetup: ["./test/gate/leftovers.ts"],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

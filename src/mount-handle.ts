@@ -86,7 +86,7 @@ export class MountHandle implements Mount {
   }
 
   get lane(): LanePlan["lane"] {
-    return this.current().plan.lane;
+    return this.connection.flags.includes("OVER_IO_URING") ? "io_uring" : "dev";
   }
 
   get laneReason(): string {

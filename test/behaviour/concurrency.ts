@@ -1,9 +1,13 @@
 // Behaviour under several processes at once, and of directories that change while they are read.
 import { expect } from "vitest";
+import { MANY } from "./pace.ts";
 import type { Entry, Probe } from "./probe.ts";
 import { area, type Bench, type Target } from "./target.ts";
 
 type It = ReturnType<typeof area>;
+
+/** Entries that go while the MANY stay. */
+const OTHERS = 2000;
 
 /** Registers the tests of concurrent use. */
 export function concurrency(target: Target): void {
@@ -21,13 +25,13 @@ const named = (entries: readonly Entry[], prefix: string) =>
   entries.map((entry) => entry.name.toString()).filter((name) => name.startsWith(prefix));
 
 function listing(it: It): void {
-  it("readdir: ten thousand untouched entries appear once each while others come and go", async (bench) => {
+  it(`readdir: ${MANY} untouched entries appear once each while others come and go`, async (bench) => {
     const { p, path, folder, probe } = bench;
     await folder("d");
     const q = await probe();
-    await p.call("create_files", path("d"), "gone-", 0, 2000);
-    await p.call("create_files", path("d"), "keep-", 0, 10_000);
-    await p.call("create_files", path("d"), "also-gone-", 0, 2000);
+    await p.call("create_files", path("d"), "gone-", 0, OTHERS);
+    await p.call("create_files", path("d"), "keep-", 0, MANY);
+    await p.call("create_files", path("d"), "also-gone-", 0, OTHERS);
     const dir = await p.number("opendir", path("d"));
     const seen: Entry[] = [];
     for (let round = 0; ; round++) {
@@ -35,26 +39,26 @@ function listing(it: It): void {
       if (entries.length === 0) break;
       seen.push(...entries);
       await q.call("remove_files", path("d"), "gone-", round * 200, 200);
-      await q.call("remove_files", path("d"), "also-gone-", 2000 - (round + 1) * 200, 200);
+      await q.call("remove_files", path("d"), "also-gone-", OTHERS - (round + 1) * 200, 200);
       await q.call("create_files", path("d"), `new-${round}-`, 0, 100);
       if (round > 1000) throw new Error("the directory does not end");
     }
     const kept = named(seen, "keep-");
-    expect(kept.length).toBe(10_000);
-    expect(new Set(kept).size).toBe(10_000);
+    expect(kept.length).toBe(MANY);
+    expect(new Set(kept).size).toBe(MANY);
     expect(new Set(seen.map((entry) => entry.name.toString())).size).toBe(seen.length);
   });
 
   it("readdir: removing what was listed, while listing, empties the directory", async ({ p, path, folder }) => {
     await folder("d");
-    await p.call("create_files", path("d"), "f", 0, 10_000);
+    await p.call("create_files", path("d"), "f", 0, MANY);
     const dir = await p.number("opendir", path("d"));
     let removed = 0;
     for (let entries = await p.readdir(dir, 1000); entries.length > 0; entries = await p.readdir(dir, 1000)) {
       const outcomes = named(entries, "f").map((name) => p.outcome("unlink", path("d", name)));
       removed += (await Promise.all(outcomes)).filter((outcome) => outcome === "ok").length;
     }
-    expect(removed).toBe(10_000);
+    expect(removed).toBe(MANY);
     expect(await p.outcome("rmdir", path("d"))).toBe("ok");
   });
 

@@ -1,16 +1,18 @@
 // Driver of the probe: one child process that makes the system calls a test asks for, one at a time, in order.
 // It owns the child's life (killed by pid on dispose) and the encoding of words. It never blocks this process, so a
 // filesystem may be served from it. It knows nothing of what a call ought to return.
-import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
-import { promisify } from "node:util";
+import { compiled, type ProgramSources } from "./compile.ts";
+import { PATIENCE } from "./pace.ts";
 
-const SOURCES = ["probe.c", "probe-paths.c", "probe-files.c", "probe-directories.c", "exerciser.c"] as const;
-const HERE = import.meta.dirname;
-const CACHE = join(HERE, "../../.cache");
+const PROGRAM: ProgramSources = {
+  name: "probe",
+  folder: import.meta.dirname,
+  sources: ["probe.c", "probe-paths.c", "probe-files.c", "probe-directories.c", "exerciser.c"],
+  headers: ["probe.h"],
+};
 
 /** One argument of a command; bytes that are no text are given as a Uint8Array. */
 export type Word = string | number | bigint | Uint8Array;
@@ -29,26 +31,8 @@ export type Stat = Record<"mode" | "nlink" | "uid" | "gid" | "blksize" | "major"
 /** One directory entry; `type` is find(1)'s letter, or "?" when the filesystem says none. */
 export type Entry = { ino: bigint; type: string; name: Buffer };
 
-let built: Promise<string> | undefined;
-
 /** Compiles the probe once per state of its sources and resolves to the program's path. */
-export function buildProbe(): Promise<string> {
-  built ??= compile();
-  return built;
-}
-
-async function compile(): Promise<string> {
-  const hash = createHash("sha256");
-  for (const name of [...SOURCES, "probe.h"]) hash.update(await readFile(join(HERE, name)));
-  const program = join(CACHE, `probe-${hash.digest("hex").slice(0, 16)}`);
-  if (await stat(program).catch(() => undefined)) return program;
-  await mkdir(CACHE, { recursive: true });
-  const fresh = `${program}.${process.pid}`;
-  const paths = SOURCES.map((name) => join(HERE, name));
-  await promisify(execFile)("gcc", ["-O1", "-Wall", "-Wextra", "-Werror", "-o", fresh, ...paths]);
-  await rename(fresh, program);
-  return program;
-}
+export const buildProbe = (): Promise<string> => compiled(PROGRAM);
 
 function encode(word: Word): string {
   const bytes = typeof word === "object" ? word : Buffer.from(String(word));
@@ -207,7 +191,11 @@ export class Probe implements AsyncDisposable {
   }
 
   /** Resolves when the probe sleeps in the named system call ("SYS_flock"); rejects after `deadlineMs`. */
-  async blockedIn(call: "SYS_flock" | "SYS_fcntl" | "SYS_openat", asker: Probe, deadlineMs = 10_000): Promise<void> {
+  async blockedIn(
+    call: "SYS_flock" | "SYS_fcntl" | "SYS_openat",
+    asker: Probe,
+    deadlineMs = 10_000 * PATIENCE,
+  ): Promise<void> {
     const wanted = await asker.call("value", call);
     const end = performance.now() + deadlineMs;
     while (performance.now() < end) {

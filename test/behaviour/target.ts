@@ -4,6 +4,7 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "vitest";
+import { PATIENCE } from "./pace.ts";
 import { type Identity, Probe, type Stat } from "./probe.ts";
 
 /** A feature is there (true), or the named errno is what a caller of it is told. */
@@ -98,7 +99,7 @@ export type Bench = {
 };
 
 // A test that hangs ends like one that fails: its probes are killed, so that its next call rejects and cleanup runs.
-const HANG_MS = 50_000;
+const HANG_MS = 50_000 * PATIENCE;
 
 let serial = 0;
 
@@ -139,7 +140,7 @@ async function makeBench(target: Target, area: string, started: Probe[]): Promis
 // The clock file lies beside the bench's directory, so that it changes no time in it.
 async function tick(p: Probe, clock: string, stats: readonly Stat[]): Promise<void> {
   const newest = stats.flatMap((s) => [s.ctime, s.btime ?? 0n]).reduce((a, b) => (a > b ? a : b), 0n);
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 10_000 * PATIENCE;
   await p.call("close", await p.open(clock, "O_CREAT|O_WRONLY"));
   for (;;) {
     await p.call("chmod", clock, 0o600);

@@ -1,11 +1,13 @@
 // Owns: what the kernel's tmpfs can do, which is also what a passthrough of one can.
 
+import { release } from "node:os";
 import type { Features } from "./target.ts";
 
+const [major = 0, minor = 0] = release().split(".").map(Number);
 const isRoot = process.getuid?.() === 0;
 
 export const TMPFS: Features = {
-  xattr: true,
+  xattr: major > 6 || (major === 6 && minor >= 6) ? true : "EOPNOTSUPP", // in user.
   xattrValueMax: 65_536,
   acl: true,
   locks: true,

@@ -17,11 +17,11 @@ import { join } from "node:path";
 import { entry, ROOT, say } from "./cache.ts";
 import { command } from "./command.ts";
 
-/** Debian packages whose programs the guest has. */
+/** Debian packages whose programs and libraries the guest has; more libraries come as these need them. */
 // biome-ignore format: one list, read by eye
 const PACKAGES = [
   "acl", "attr", "bash", "bsdutils", "coreutils", "dash", "diffutils", "e2fsprogs", "fio", "findutils", "fuse3", "git",
-  "grep", "gzip", "kmod", "mawk", "mount", "procps", "rsync", "sed", "sqlite3", "strace", "tar", "util-linux",
+  "grep", "gzip", "kmod", "libc6", "libgcc-s1", "libstdc++6", "mawk", "mount", "procps", "rsync", "sed", "sqlite3", "strace", "tar", "util-linux",
   "util-linux-extra", "xz-utils",
 ];
 
@@ -118,7 +118,7 @@ export async function baseImage(): Promise<string> {
     .update(LAYOUT)
     .update(readFileSync(join(import.meta.dirname, "base-image.ts")));
   hash.update(readFileSync(join(ROOT, "package-lock.json")));
-  hash.update(await command(["dpkg-query", "--show", ...PACKAGES, "libc6", "busybox-static"]));
+  hash.update(await command(["dpkg-query", "--show", ...PACKAGES, "busybox-static"]));
   const name = `base/${hash.digest("hex").slice(0, 16)}`;
   const folder = await entry(name, async (fresh) => {
     say("making the guest's disk");

@@ -36,6 +36,14 @@ async function main(options: Options): Promise<number> {
   return report(verdict, options);
 }
 
+// Leaving by exit lets the machine and its files be cleaned up.
+for (const [signal, number] of [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+  ["SIGHUP", 1],
+] as const) {
+  process.on(signal, () => process.exit(128 + number));
+}
 try {
   process.exitCode = await main(parseOptions(process.argv.slice(2)));
 } catch (error) {

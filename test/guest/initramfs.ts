@@ -37,7 +37,8 @@ const PROJECT = [
   "bench",
   "docs",
 ];
-const PROBE = /^probe-[0-9a-f]+$/;
+/** Programs in C that this machine has compiled (test/behaviour/compile.ts). */
+const COMPILED = /^[a-z]+-[0-9a-f]{16}$/;
 
 /** One module: where it lies below the folder of modules, and what must be loaded before it, last first. */
 interface Driver {
@@ -104,7 +105,7 @@ function addProject(archive: Cpio): void {
   }
   const built = join(ROOT, ".cache");
   for (const name of existsSync(built) ? readdirSync(built) : []) {
-    if (PROBE.test(name)) archive.tree(`boot/rfuse/.cache/${name}`, join(built, name));
+    if (COMPILED.test(name)) archive.tree(`boot/rfuse/.cache/${name}`, join(built, name));
   }
 }
 

@@ -1,6 +1,8 @@
 // Owns: from what the user asked for to what a guest boots from: kernel, module, sizes and times.
 // Must not: run anything in a guest.
 import { resolve } from "node:path";
+import { buildProbe } from "../behaviour/probe.ts";
+import { buildStorm } from "../ring/storm.ts";
 import { builtModule } from "./build-module.ts";
 import { debugKernel } from "./debug-kernel.ts";
 import type { Boot } from "./initramfs.ts";
@@ -15,6 +17,8 @@ const BOOT_MS = { "6.1": 90_000, "6.12": 90_000, "7.2": 90_000, debug: 240_000 }
 export async function prepare(options: Options): Promise<{ boot: Boot; limits: Limits }> {
   const { kernel: name, argv, env, load, kmemleak } = options;
   const kernel = name === "debug" ? await debugKernel() : await debianKernel(name);
+  // The guest has no compiler; the project's cache comes along.
+  await Promise.all([buildProbe(), buildStorm()]);
   const module = await builtModule(kernel, options.module);
   const files = Object.fromEntries(Object.entries(options.files).map(([to, from]) => [to, resolve(from)]));
   const limits = {

@@ -98,7 +98,11 @@ export async function startGuest(machine: Machine, listeners: Listeners): Promis
   const child = spawn("qemu-system-x86_64", commandLine(machine, folder), { stdio: ["ignore", "pipe", "pipe"] });
   const tidy = () => rmSync(folder, { recursive: true, force: true });
   const kill = () => void child.kill("SIGKILL");
-  process.once("exit", kill);
+  const abandon = () => {
+    kill();
+    tidy();
+  };
+  process.once("exit", abandon);
   let text = "";
   let said = "";
   child.stdout.setEncoding("latin1").on("data", (more: string) => {
@@ -109,7 +113,7 @@ export async function startGuest(machine: Machine, listeners: Listeners): Promis
   });
   const { promise, resolve } = Promise.withResolvers<{ status: number | null; said: string }>();
   const end = (status: number | null) => {
-    process.off("exit", kill);
+    process.off("exit", abandon);
     for (const server of servers) server.close();
     tidy();
     resolve({ status, said });

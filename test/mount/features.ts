@@ -23,9 +23,10 @@ export function makeSource(): string {
   return source;
 }
 
-/** A passthrough of tmpfs. */
+/** A passthrough of tmpfs; the kernel asks a FUSE filesystem for the birth time since 6.6. */
 export const PASSTHROUGH: Features = {
   ...TMPFS,
+  birthTime: kernelAtLeast(6, 6),
   fileSizeMax: 2n ** 53n - 1n,
   fileSizeBeyond: "EOVERFLOW",
 };
@@ -38,6 +39,7 @@ const { fileSizeBeyond: _, ...common } = PASSTHROUGH;
 /** Collapsing and inserting ranges is refused by the kernel for every FUSE mount. */
 export const MEMORY: Features = {
   ...common,
+  xattr: true,
   fallocate: ["allocate", "keep-size", "punch-hole", "zero-range"],
   fileSizeMax: 2n ** 52n,
 };

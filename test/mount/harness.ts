@@ -6,10 +6,11 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PATIENCE } from "../behaviour/pace.ts";
 import type { DaemonSpec, Said } from "./fixtures/daemon.ts";
 
 const MARK = "RFUSE_TEST_DAEMON";
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 10_000 * PATIENCE;
 let serial = 0;
 
 /** Waits until `condition` gives something other than undefined and false. Errors: at the deadline. */

@@ -1,0 +1,10 @@
+// Owns: how much the behaviour suite does and how long it waits on a machine that emulates its processor. RFUSE_GUEST
+// is set in such a guest, where a system call costs some twenty times what it costs outside.
+
+const emulated = process.env["RFUSE_GUEST"] !== undefined;
+
+/** Entries of a directory that takes many calls to read. */
+export const MANY = emulated ? 2_000 : 10_000;
+
+/** What a deadline is multiplied with. */
+export const PATIENCE = emulated ? 4 : 1;

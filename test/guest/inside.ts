@@ -1,0 +1,54 @@
+// Owns: what runs inside a guest: the suites of one kernel, counted by the gate's own means. Its last line is
+// "N passed, N failed, N skipped", its exit status 1 when a test failed or none ran.
+// Must not: know how a guest is made.
+// Usage, in a guest: bun test/guest/inside.ts [--short] [--only SUITE]...
+import { chmodSync, existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startRun } from "../gate/leftovers.ts";
+import { emptyTally } from "../gate/result-lines.ts";
+import { runAndCount, type Suite } from "../gate/run-suite.ts";
+
+const MINUTE_MS = 60_000;
+const ROOT = join(import.meta.dirname, "../..");
+const VITEST = [process.execPath, "--bun", join(ROOT, "node_modules/.bin/vitest"), "run", "--project", "ring"];
+const LANE = existsSync("/dev/rfuse") ? "ring" : "dev";
+
+/** A suite of the guest; `short` ones are those of `npm test`. */
+interface GuestSuite extends Suite {
+  readonly short: boolean;
+}
+
+const vitest = (env: string, file: string) => ["env", env, ...VITEST, `test/ring/${file}.test.ts`];
+
+// biome-ignore format: one table, read by eye
+const SUITES: readonly GuestSuite[] = [
+  { name: `memory on ${LANE}`, short: true, command: vitest("RFUSE_FILESYSTEMS=memory", "behaviour"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
+  { name: `application on ${LANE}`, short: true, command: vitest("RFUSE_FILESYSTEMS=memory", "application"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
+  { name: `death on ${LANE}`, short: true, command: vitest("RFUSE_FILESYSTEMS=memory", "death"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
+  { name: `passthrough on ${LANE}`, short: false, command: vitest("RFUSE_FILESYSTEMS=passthrough", "behaviour"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
+];
+
+function chosen(args: readonly string[]): readonly GuestSuite[] {
+  const only = args.flatMap((arg, at) => (args[at - 1] === "--only" ? [arg] : []));
+  const unknown = only.find((name) => !SUITES.some((suite) => suite.name === name));
+  if (unknown !== undefined)
+    throw new Error(`no suite "${unknown}"; there are ${SUITES.map(({ name }) => name).join(", ")}`);
+  if (only.length > 0) return SUITES.filter(({ name }) => only.includes(name));
+  return SUITES.filter(({ short }) => short || !args.includes("--short"));
+}
+
+const directory = mkdtempSync(join(tmpdir(), "rfuse-gate-"));
+chmodSync(directory, 0o777);
+const run = startRun(`${process.pid}`);
+const total = emptyTally();
+for (const suite of chosen(process.argv.slice(2))) {
+  const tally = await runAndCount(suite, directory, run);
+  total.passed += tally.passed;
+  total.failures.push(...tally.failures);
+  total.skips.push(...tally.skips);
+}
+for (const name of total.skips) console.log(`skipped: ${name}`);
+for (const name of total.failures) console.log(`failed: ${name}`);
+console.log(`${total.passed} passed, ${total.failures.length} failed, ${total.skips.length} skipped`);
+process.exit(total.failures.length > 0 || total.passed === 0 ? 1 : 0);

@@ -1,0 +1,120 @@
+// The end of a mount in every way, under load: the daemon is killed, the connection aborted, the mount taken off by
+// force, the module's unloading tried, CPUs taken away. Afterwards nothing hangs, nothing is left of the connection,
+// and the module can be unloaded.
+
+import { existsSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PATIENCE } from "../behaviour/pace.ts";
+import { client, type Daemon, startMount, until } from "../mount/harness.ts";
+import {
+  abortConnection,
+  connections,
+  lane,
+  modulePath,
+  moduleUnloads,
+  nothingHangs,
+  removableCpus,
+  setOnline,
+  unload,
+} from "./guest.ts";
+import { load } from "./storm.ts";
+
+const MEMORY = new URL("../../src/fs/memory/module.ts", import.meta.url);
+const STORM_MS = 60_000; // it is ended long before
+const THREADS = 16;
+const ROUNDS = 3;
+const hasModule = modulePath !== undefined && existsSync("/sys/module/rfuse");
+
+const mountMemory = (): Promise<Daemon> => startMount({ filesystem: MEMORY, options: { allowOther: true, lane } });
+
+/** Ends a mount while a storm blows on it: every thread of the storm must notice. */
+async function endUnderLoad(how: (daemon: Daemon) => Promise<unknown> | unknown): Promise<void> {
+  await using daemon = await mountMemory();
+  const storm = await load(daemon.mountpoint, THREADS, STORM_MS, true);
+  await until("the storm has begun", async () => (await client("ls", daemon.mountpoint)).stdout.split("\n").length > 4);
+  await how(daemon);
+  daemon.hangUp();
+  expect(await storm.counts).toMatchObject({ dead: THREADS });
+  await daemon.exited;
+  await until("the mount is gone", () => daemon.leftovers().length === 0, 10_000 * PATIENCE);
+}
+
+describe(`death on ${lane}`, () => {
+  let before: readonly string[] = [];
+  beforeEach(() => {
+    before = connections();
+  });
+  afterEach(async () => {
+    for (const cpu of removableCpus()) setOnline(cpu, true);
+    await nothingHangs();
+    await until("the connection is gone", () => connections().length === before.length, 30_000);
+    await moduleUnloads();
+  });
+
+  it(`SIGKILL of the daemon: every caller ends, ${ROUNDS} times`, async () => {
+    for (let round = 0; round < ROUNDS; round++) await endUnderLoad((daemon) => daemon.kill("SIGKILL"));
+  });
+
+  it(`abort through fusectl: every caller ends, ${ROUNDS} times`, async () => {
+    for (let round = 0; round < ROUNDS; round++) await endUnderLoad((daemon) => abortConnection(daemon.mountpoint));
+  });
+
+  it("umount -f, then -l: every caller ends", async () => {
+    await endUnderLoad(async (daemon) => {
+      await client("umount", "-f", daemon.mountpoint);
+      await client("umount", "-l", daemon.mountpoint);
+    });
+  });
+
+  it.runIf(hasModule)("rmmod: is refused while the mount lives, and the storm feels nothing", async () => {
+    await using daemon = await mountMemory();
+    const storm = await load(daemon.mountpoint, THREADS, 4_000);
+    let tries = 0;
+    const over = storm.counts.finally(() => (tries = -1));
+    for (; tries >= 0 && tries < 200; tries++) {
+      if (lane === "ring") expect(unload()).toMatch(/in use/);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(await over).toMatchObject({ dead: 0 });
+    await daemon.order("unmount");
+    daemon.hangUp();
+    expect((await daemon.exited).status).toBe(0);
+  });
+
+  it.runIf(removableCpus().length > 0)("CPUs: go and come under load, and no request fails", async () => {
+    await using daemon = await mountMemory();
+    const storm = await load(daemon.mountpoint, THREADS, 8_000);
+    let blowing = true;
+    const over = storm.counts.finally(() => (blowing = false));
+    let turns = 0;
+    while (blowing) {
+      const cpus = turns % 2 === 0 ? removableCpus() : removableCpus().toReversed();
+      for (const cpu of cpus) setOnline(cpu, false);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      for (const cpu of cpus) setOnline(cpu, true);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      turns += 1;
+    }
+    console.log("CPUs taken away", turns, await over);
+    expect(await over).toMatchObject({ dead: 0 });
+    expect(turns).toBeGreaterThan(1);
+    await daemon.order("unmount");
+    daemon.hangUp();
+    expect((await daemon.exited).status).toBe(0);
+  });
+
+  it.runIf(removableCpus().length > 0)("CPUs: the daemon is killed while one is away", async () => {
+    await endUnderLoad((daemon) => {
+      for (const cpu of removableCpus()) setOnline(cpu, false);
+      daemon.kill("SIGKILL");
+    });
+  });
+
+  it("a mount after all that works", async () => {
+    await using daemon = await mountMemory();
+    expect(await (await load(daemon.mountpoint, 4, 500)).counts).toMatchObject({ dead: 0 });
+    await daemon.order("unmount");
+    daemon.hangUp();
+    expect((await daemon.exited).status).toBe(0);
+  });
+});
