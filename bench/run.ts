@@ -42,10 +42,14 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 const [first = "", ...rest] = process.argv.slice(2);
 const part = PARTS[first];
-process.exitCode = await (part ? part(rest, stop.signal) : macro(process.argv.slice(2), stop.signal)).then(
-  (status) => (stop.signal.aborted ? 130 : status),
+const run = part ? part(rest, stop.signal) : macro(process.argv.slice(2), stop.signal);
+const status = await run.then(
+  (result) => (stop.signal.aborted ? 130 : result),
   (error) => {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
     return 1;
   },
 );
+// Not left to the event loop: whatever a stopped server's helpers still hold open must not keep this process.
+await new Promise((written) => process.stdout.write("", written));
+process.exit(status);

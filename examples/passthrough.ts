@@ -16,7 +16,11 @@ Mounts the directory SOURCE on the empty directory MOUNTPOINT until it is unmoun
   --cache SECONDS    how long the kernel may trust names and attributes (default 1; 0: never)
   --writeback        gather writes in the page cache
   --direct-io        bypass the page cache
-  --workers N        worker threads (default 1)
+  --passthrough P    let the kernel read and write files by itself: on, off, or auto (default): where it can
+  --lane LANE        what carries the requests: ring, io_uring, dev, or auto (default): the fastest that works
+  --workers N        worker threads, 1..256, or auto (default)
+  --placement P      where they run: per-core, dedicated, none, or auto (default)
+  --spin-us N        microseconds to look for the next request before sleeping, 0..1000000, or auto (default)
   --no-guardian      do not unmount when this process is killed
   --debug            print one line per request and per reply
   --foreground       stay in the foreground (default)
@@ -30,7 +34,11 @@ const OPTIONS = {
   cache: { type: "string" },
   writeback: { type: "boolean" },
   "direct-io": { type: "boolean" },
+  passthrough: { type: "string" },
+  lane: { type: "string" },
   workers: { type: "string" },
+  placement: { type: "string" },
+  "spin-us": { type: "string" },
   "no-guardian": { type: "boolean" },
   debug: { type: "boolean" },
   foreground: { type: "boolean" },
@@ -51,6 +59,19 @@ function numberOption(name: string, text: string, low: number, high: number): nu
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (value >= low && value <= high) return value;
   throw new UsageError(`--${name} is ${JSON.stringify(text)}; it must be a number in ${low}..${high}`);
+}
+
+function choiceOption<Choice extends string>(name: string, text: string, choices: readonly Choice[]): Choice {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`--${name} is ${JSON.stringify(text)}; it must be one of ${choices.join(", ")}`);
+}
+
+function countOption(name: string, text: string, low: number, high: number): "auto" | number {
+  if (text === "auto") return text;
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= low && value <= high) return value;
+  throw new UsageError(`--${name} is ${JSON.stringify(text)}; it must be auto or an integer in ${low}..${high}`);
 }
 
 // A passthrough that finds its own mount below its source would ask itself, and wait for itself.
@@ -87,16 +108,26 @@ function readArguments(words: string[]): Arguments | "help" {
       allowOther: values["allow-other"] ?? false,
       guardian: !(values["no-guardian"] ?? false),
       debug: values.debug ?? false,
-      workers: numberOption("workers", values.workers ?? "1", 1, 256),
+      lane: choiceOption("lane", values.lane ?? "auto", ["auto", "ring", "io_uring", "dev"]),
+      workers: countOption("workers", values.workers ?? "auto", 1, 256),
+      placement: choiceOption("placement", values.placement ?? "auto", ["auto", "per-core", "dedicated", "none"]),
+      spinUs: countOption("spin-us", values["spin-us"] ?? "auto", 0, 1_000_000),
       filesystemOptions: {
         source: realpathSync(source),
         cacheMs,
         directIo: values["direct-io"] ?? false,
         readOnly: values["read-only"] ?? false,
         writebackCache: values.writeback ?? false,
+        passthrough: choiceOption("passthrough", values.passthrough ?? "auto", ["auto", "on", "off"]),
       },
     },
   };
+}
+
+/** Which lane carries the requests, and why no faster one; and whether files need any. */
+function waysOf({ lane, laneReason, connection }: Mount): string {
+  const why = laneReason === "" ? "" : ` (${laneReason})`;
+  return `through lane ${lane}${why}; FUSE passthrough is ${connection.maxStackDepth > 0 ? "on" : "off"}`;
 }
 
 /** Redraws one line on a terminal twice a second until the mount ends. */
@@ -167,9 +198,7 @@ async function main(words: string[]): Promise<number> {
   const { source, mountpoint, mountOptions } = parsed;
   const mounted = await mount(mountpoint, passthroughModule, mountOptions);
   unmountOnSignals(mounted);
-  process.stdout.write(
-    `${source} is mounted on ${mounted.mountpoint} through lane ${mounted.lane} (${mounted.laneReason})\n`,
-  );
+  process.stdout.write(`${source} is mounted on ${mounted.mountpoint} ${waysOf(mounted)}\n`);
   const hideStatus = mountOptions.debug ? () => {} : showStatus(mounted);
   const reason = await mounted.closed;
   hideStatus();

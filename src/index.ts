@@ -3,6 +3,7 @@
 export { FOPEN } from "./abi/fuse-constants.ts";
 export { ERRNO, type ErrnoName, errno, FuseError } from "./codec/fuse-error.ts";
 export type { RequestHeader, RequestView } from "./codec/request-view.ts";
+export { type Diagnosis, diagnose, type Setting } from "./doctor.ts";
 export type { Connection, InitWishes } from "./fs/connection.ts";
 export type { Backing, Filesystem, Result, SessionContext } from "./fs/filesystem.ts";
 export { MemoryFilesystem } from "./fs/memory/memory-filesystem.ts";
@@ -32,4 +33,5 @@ export { MountError, type MountErrorCode } from "./mounting/errors.ts";
 export type { MountOptions } from "./mounting/options.ts";
 export type { RequestFault, SlowRequest } from "./server/dispatch.ts";
 export type { Statistics } from "./server/statistics.ts";
+export type { Finding, LaneReport, ProbeCode } from "./transport/probe.ts";
 export type { FilesystemContext } from "./worker-messages.ts";

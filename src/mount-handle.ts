@@ -86,7 +86,7 @@ export class MountHandle implements Mount {
   }
 
   get lane(): LanePlan["lane"] {
-    return this.connection.flags.includes("OVER_IO_URING") ? "io_uring" : "dev";
+    return this.current().plan.lane;
   }
 
   get laneReason(): string {

@@ -14,9 +14,17 @@ import { type Guardian, startGuardian } from "./mounting/guardian.ts";
 import { topMountAt } from "./mounting/mount-table.ts";
 import { checkMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, resolveOptions } from "./mounting/options.ts";
-import { chooseLane, type LaneChoice, planPlaces, queueSettings, workerCount } from "./queue-settings.ts";
+import {
+  agreedPlan,
+  chooseLane,
+  insteadOf,
+  type LaneChoice,
+  planPlaces,
+  queueSettings,
+  workerCount,
+} from "./queue-settings.ts";
 import { handshake } from "./server/handshake.ts";
-import type { QueueSettings } from "./server/open-queue.ts";
+import { LANE_FAILED, type QueueSettings } from "./server/open-queue.ts";
 import { createLocalServer, type Server } from "./servers.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
 import { createWorkerServer, type WantedWorkers } from "./worker-server.ts";
@@ -42,15 +50,30 @@ export async function mount(
   }
   const real = checkMountpoint(mountpoint, resolved.allowNonEmpty);
   const choice = chooseLane(resolved);
-  const handle = new MountHandle(real, resolved.debug);
+  try {
+    return await mountOn(choice, real, filesystem, resolved);
+  } catch (thrown) {
+    const laneFailed = thrown instanceof MountError && thrown.code === "LANE_UNAVAILABLE";
+    if (!laneFailed || resolved.lane !== "auto") throw thrown;
+    return mountOn(insteadOf(choice, thrown.message.replace(/^lane /, "")), real, filesystem, resolved);
+  }
+}
+
+async function mountOn(
+  choice: LaneChoice,
+  mountpoint: string,
+  filesystem: URL | Filesystem,
+  options: ResolvedOptions,
+): Promise<Mount> {
+  const handle = new MountHandle(mountpoint, options.debug);
   const server =
     filesystem instanceof URL
-      ? createWorkerServer(filesystem, resolved.filesystemOptions, wantedWorkers(resolved, choice), handle.serverEvents)
+      ? createWorkerServer(filesystem, options.filesystemOptions, wantedWorkers(options, choice), handle.serverEvents)
       : createLocalServer(filesystem, handle.serverEvents);
   try {
     const loading = explain("FILESYSTEM_FAILED", "the filesystem could not be made", () => server.load());
-    const loaded = await unlessAborted(resolved.signal, loading);
-    return await start(real, server, handle, resolved, choice, loaded);
+    const loaded = await unlessAborted(options.signal, loading);
+    return await start(mountpoint, server, handle, options, choice, loaded);
   } catch (thrown) {
     server.discard();
     throw thrown;
@@ -76,6 +99,9 @@ async function explain<Value>(code: MountErrorCode, what: string, run: () => Pro
     return await run();
   } catch (thrown) {
     if (thrown instanceof MountError) throw thrown;
+    if ((thrown as { code?: unknown } | null)?.code === LANE_FAILED) {
+      throw new MountError("LANE_UNAVAILABLE", `lane ${(thrown as Error).message}`, { cause: thrown });
+    }
     throw new MountError(code, `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
       cause: thrown,
     });
@@ -100,7 +126,7 @@ async function start(
   let guardian: Guardian | undefined;
   let device = "";
   try {
-    const plan = planPlaces(choice, options, server.queues);
+    const planned = planPlaces(choice, options, server.queues);
     if (options.guardian) guardian = await startGuardian(mountpoint, `fuse.${options.subtype}`, chooseVia(options));
     attached = await attach(mountpoint, options);
     const { fd, via } = attached;
@@ -111,9 +137,10 @@ async function start(
       handshake(
         fd,
         { ...loaded.wishes, ...options.wishes },
-        { methods: loaded.methods, overIoUring: plan.lane === "io_uring" },
+        { methods: loaded.methods, overIoUring: planned.lane === "io_uring" },
       ),
     );
+    const plan = agreedPlan(planned, connection, options);
     const settings = queueSettings(plan, fd, connection, options, opened);
     const { statistics, session: name } = settings[0] as QueueSettings;
     const { signal } = options;
@@ -125,6 +152,7 @@ async function start(
     handle.serving();
     return handle;
   } catch (thrown) {
+    handle.notifications.end();
     await undo(mountpoint, device, attached, opened);
     guardian?.dismiss();
     throw thrown;

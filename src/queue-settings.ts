@@ -40,7 +40,10 @@ export function chooseLane(options: ResolvedOptions): LaneChoice {
   const uring = reports.find((report) => report.lane === "io_uring");
   const ring = reports.find((report) => report.lane === "ring");
   const asked = options.lane === "dev" ? undefined : reports.find((report) => report.lane === options.lane);
-  if (asked?.available === false) throw new MountError("LANE_UNAVAILABLE", `lane ${asked.lane}: ${asked.reason}`);
+  if (asked?.available === false) {
+    const remedy = asked.remedy === "" ? "" : `; to enable it: ${asked.remedy}`;
+    throw new MountError("LANE_UNAVAILABLE", `lane ${asked.lane}: ${asked.reason}${remedy}`);
+  }
   // Over io_uring a request cannot be answered before its handler has settled, so a time-out needs the device.
   const timed = options.lane === "auto" && options.requestTimeoutMs > 0;
   const lane = options.lane === "dev" || timed || !uring?.available ? "dev" : "io_uring";
@@ -67,6 +70,20 @@ export function planPlaces(choice: LaneChoice, { placement }: ResolvedOptions, q
   const where = placement === "auto" ? spread : placement;
   return { ...choice, places: placeWorkers(where, queues, possibleCpus(), allowedCpus()) };
 }
+
+/** The plan after INIT, which may not have agreed. Errors: `MountError` LANE_UNAVAILABLE for a lane asked by name. */
+export function agreedPlan(plan: LanePlan, { flags }: Connection, { lane }: ResolvedOptions): LanePlan {
+  if (plan.lane === "dev" || flags.includes("OVER_IO_URING")) return plan;
+  const failure = `${plan.lane}: the kernel did not agree to it`;
+  if (lane !== "auto") throw new MountError("LANE_UNAVAILABLE", `lane ${failure}`);
+  return { ...plan, ...insteadOf(plan, failure) };
+}
+
+/** What is left when a lane that was chosen cannot be used; `failure` says which and why. */
+export const insteadOf = ({ reason }: LaneChoice, failure: string): LaneChoice => ({
+  lane: "dev",
+  reason: `${reason}; ${failure}`,
+});
 
 // A clone of the mounted descriptor; -1 where /dev/fuse may not be opened again, as in a process that only fusermount3
 // could help: then a single queue uses the mounted one.
@@ -103,7 +120,7 @@ export function queueSettings(
     successor: false,
     spinUs: options.spinUs === "auto" && options.placement === "dedicated" ? DEDICATED_SPIN_US : options.spinUs,
     sleepIn: options.sleepIn,
-    lane: connection.flags.includes("OVER_IO_URING") ? ("io_uring" as const) : ("dev" as const),
+    lane: plan.lane,
   };
   return places.map(({ cpus, pin }, index) => {
     const clone = cloneDevice(fd);

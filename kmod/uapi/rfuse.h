@@ -299,8 +299,8 @@ struct rfuse_eventfd {
  * @interrupt_overflows: INTERRUPTs given to the stock queue
  * @abandoned: requests whose caller was killed before the reply
  * @refused: replies that failed validation: the caller got EIO
- * @spurious: completion entries that named no finished request, and jumps of
- *	the completion tail
+ * @spurious: completion entries that no WAKE asked for, and jumps of the
+ *	completion tail
  * @aborted: requests ended by an abort of the connection
  * @bpf_replies: requests answered by the eBPF program
  * @bpf_upcalls: requests that the eBPF program passed on

@@ -165,7 +165,7 @@ export const RfuseCounters = ringStruct(
     interrupt_overflows: ["u64", "INTERRUPTs given to the stock queue"],
     abandoned: ["u64", "requests whose caller was killed before the reply"],
     refused: ["u64", "replies that failed validation: the caller got EIO"],
-    spurious: ["u64", "completion entries that named no finished request, and jumps of the completion tail"],
+    spurious: ["u64", "completion entries that no WAKE asked for, and jumps of the completion tail"],
     aborted: ["u64", "requests ended by an abort of the connection"],
     bpf_replies: ["u64", "requests answered by the eBPF program"],
     bpf_upcalls: ["u64", "requests that the eBPF program passed on"],

@@ -56,8 +56,24 @@ export interface QueueEvents extends Pick<DispatchEvents, "error" | "slow"> {
   trace(line: string): void;
 }
 
+/** Code of an error that says that a fast lane was agreed and cannot be opened. */
+export const LANE_FAILED = "LANE_UNAVAILABLE";
+
+// The session has to be given up: once INIT has agreed on the lane, the kernel holds every request until all queues of it
+// are registered.
+class LaneError extends Error {
+  readonly code = LANE_FAILED;
+
+  constructor(lane: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const hint =
+      (cause as { code?: unknown } | null)?.code === "ENOMEM" ? "; RLIMIT_MEMLOCK is too low for its rings" : "";
+    super(`${lane}: ${why}${hint}`, { cause });
+  }
+}
+
 // Worker 0 also serves the device for the others: FORGET, INTERRUPT, and what came before the queues were registered.
-function openTransport(settings: QueueSettings, events: QueueEvents): Transport {
+function openTransport(settings: QueueSettings): Transport {
   const { fd, connection, maxInFlight, lane, cpus, depth, index, spinUs } = settings;
   const maxPayload = Math.max(connection.maxWrite, connection.maxPages * PAGE_SIZE);
   const common = { fd, maxPayload, maxInFlight, inSizes: inputSizes(connection), spins: devSpinUs(spinUs) > 0 };
@@ -66,10 +82,8 @@ function openTransport(settings: QueueSettings, events: QueueEvents): Transport 
   dev?.setBlocking(false);
   try {
     return openUringTransport({ fd, cpus, depth, maxPayload, dev });
-  } catch (error) {
-    // Without this worker's queues the kernel keeps to the device, for all of them.
-    events.error({ opcode: "REGISTER", nodeid: 0, unique: 0n, error });
-    return openDevTransport(common);
+  } catch (thrown) {
+    throw new LaneError(lane, thrown);
   }
 }
 
@@ -92,7 +106,7 @@ export async function openQueue(
 ): Promise<Queue> {
   const { fd, index, count, connection, trace, pin } = settings;
   if (pin >= 0) runOn([pin]);
-  const transport = openTransport(settings, events);
+  const transport = openTransport(settings);
   const statistics = statisticsRow(settings.statistics, index);
   const backing = createBacking(fd, connection, statistics);
   // While `init` runs nobody answers here, whatever a notification waits for.

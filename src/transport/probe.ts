@@ -1,59 +1,167 @@
-// Owns: which lanes can carry a session on this machine, and for each that cannot, why. It opens no session; an io_uring is made and
-// closed again to see whether it may be.
+// Owns: which lanes and fast paths can be used on this machine; for each that cannot, why, and what would change that.
+// Must not: open a session or change anything. What only INIT can tell is told by `Connection.flags`.
 
-import { existsSync, readFileSync } from "node:fs";
-import { SyscallError } from "../../ffi/errno.ts";
-import { close } from "../../ffi/file.ts";
-import { createRing, SETUP } from "../../ffi/io-uring.ts";
+import { ERRNO, errnoName } from "../../ffi/errno.ts";
+import { CAP } from "../../ffi/thread.ts";
+import { hasCapability, inFirstUserNamespace, kernelIsBefore, type Machine, THIS_MACHINE } from "./machine.ts";
 import type { Lane } from "./transport.ts";
 
-/** A lane's state here. `code` is stable for programs. */
-export interface LaneReport {
-  readonly lane: Lane;
+/** Why something cannot be used, or READY; stable for programs. */
+export type ProbeCode =
+  | "READY"
+  /** The device file is missing. */
+  | "NO_DEVICE"
+  /** A kernel module is not loaded. */
+  | "NO_MODULE"
+  /** The kernel is older than the feature. */
+  | "KERNEL_TOO_OLD"
+  /** The kernel is recent enough, but was built without it. */
+  | "NOT_IN_KERNEL"
+  /** It is there, but switched off. */
+  | "NOT_ENABLED"
+  /** This process lacks a right. */
+  | "NO_PERMISSION"
+  /** Without privilege mounting needs fusermount3. */
+  | "NO_FUSERMOUNT"
+  /** The sysctl kernel.io_uring_disabled forbids io_uring. */
+  | "IO_URING_DISABLED"
+  /** A seccomp filter or a security module forbids io_uring, as containers' default profiles do. */
+  | "IO_URING_FORBIDDEN"
+  /** RLIMIT_MEMLOCK leaves no room for a ring. */
+  | "MEMLOCK"
+  /** io_uring fails in another way. */
+  | "NO_IO_URING"
+  | "NOT_IN_THIS_VERSION";
+
+/** What was found. `remedy` is a command, or what to do; empty when nothing helps or is needed. */
+export interface Finding {
   readonly available: boolean;
-  readonly code:
-    | "READY"
-    | "NO_DEVICE"
-    | "NO_MODULE"
-    | "NOT_IN_KERNEL"
-    | "NOT_ENABLED"
-    | "NO_IO_URING"
-    | "NOT_IN_THIS_VERSION";
+  readonly code: ProbeCode;
   readonly reason: string;
+  readonly remedy: string;
+}
+
+/** A lane's state here. */
+export interface LaneReport extends Finding {
+  readonly lane: Lane;
 }
 
 const URING_SWITCH = "/sys/module/fuse/parameters/enable_uring";
+const DEVICE = "/dev/fuse";
+const READY: Finding = { available: true, code: "READY", reason: "", remedy: "" };
+const LOAD_FUSE = "modprobe fuse";
 
-function probeRing(): LaneReport {
-  const lane = "ring";
-  if (!existsSync("/dev/rfuse")) return { lane, available: false, code: "NO_MODULE", reason: "no /dev/rfuse" };
-  return { lane, available: false, code: "NOT_IN_THIS_VERSION", reason: "this version has no ring lane" };
+const missing = (code: ProbeCode, reason: string, remedy = ""): Finding => ({ available: false, code, reason, remedy });
+
+const DEVICE_ERRORS: Readonly<Record<number, Finding>> = {
+  [ERRNO.ENOENT]: missing("NO_DEVICE", `there is no ${DEVICE}`, `${LOAD_FUSE} (container: --device ${DEVICE})`),
+  [ERRNO.ENODEV]: missing("NO_MODULE", `${DEVICE} leads to no driver`, LOAD_FUSE),
+  [ERRNO.ENXIO]: missing("NO_MODULE", `${DEVICE} leads to no driver`, LOAD_FUSE),
+  [ERRNO.EACCES]: missing("NO_PERMISSION", `${DEVICE} may not be opened`, `chmod 0666 ${DEVICE}`),
+  [ERRNO.EPERM]: missing(
+    "NO_PERMISSION",
+    `device rules forbid ${DEVICE}`,
+    `start the container with --device ${DEVICE}`,
+  ),
+};
+
+// Whoever has CAP_SYS_ADMIN mounts by itself; for others fusermount3 opens the device and mounts with its own rights.
+function probeDev(machine: Machine): Finding {
+  const opened = machine.open(DEVICE);
+  if (opened < 0 && opened !== -ERRNO.EACCES) {
+    return DEVICE_ERRORS[-opened] ?? missing("NO_DEVICE", `${DEVICE}: ${errnoName(opened)}`);
+  }
+  if (opened === 0 && hasCapability(machine, CAP.SYS_ADMIN)) return READY;
+  if (machine.which("fusermount3") !== undefined) return READY;
+  if (opened < 0) return DEVICE_ERRORS[-opened] as Finding;
+  return missing("NO_FUSERMOUNT", "mounting needs CAP_SYS_ADMIN or fusermount3", "apt-get install fuse3");
 }
 
-function probeUring(): LaneReport {
-  const lane = "io_uring";
-  if (!existsSync(URING_SWITCH)) {
-    return { lane, available: false, code: "NOT_IN_KERNEL", reason: "this kernel has no FUSE-over-io_uring" };
+function probeRing(machine: Machine): Finding {
+  if (!machine.exists("/dev/rfuse")) {
+    return missing("NO_MODULE", "there is no /dev/rfuse", "modprobe rfuse (the module is in kmod/)");
   }
-  if (readFileSync(URING_SWITCH, "utf8").trim() !== "Y") {
-    return { lane, available: false, code: "NOT_ENABLED", reason: "enable_uring is off" };
-  }
-  try {
-    close(createRing(8, SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN).fd);
-  } catch (thrown) {
-    const code = thrown instanceof SyscallError ? thrown.code : String(thrown);
-    return { lane, available: false, code: "NO_IO_URING", reason: `io_uring_setup: ${code}` };
-  }
-  return { lane, available: true, code: "READY", reason: "" };
+  return missing("NOT_IN_THIS_VERSION", "this version has no ring lane");
 }
 
-function probeDev(): LaneReport {
-  const lane = "dev";
-  if (!existsSync("/dev/fuse")) return { lane, available: false, code: "NO_DEVICE", reason: "no /dev/fuse" };
-  return { lane, available: true, code: "READY", reason: "" };
+function ringError(machine: Machine, error: number): Finding {
+  const reason = `io_uring_setup: ${errnoName(error)}`;
+  const disabled = (machine.text("/proc/sys/kernel/io_uring_disabled") ?? "0").trim();
+  if (error === -ERRNO.ENOMEM) {
+    const limit = /^Max locked memory\s+(\S+)/m.exec(machine.text("/proc/self/limits") ?? "")?.[1] ?? "unknown";
+    return missing("MEMLOCK", `${reason}; RLIMIT_MEMLOCK is ${limit} bytes`, "ulimit -l unlimited");
+  }
+  if (error === -ERRNO.EPERM && (disabled === "1" || disabled === "2")) {
+    const why = `${reason}; kernel.io_uring_disabled is ${disabled}`;
+    return missing("IO_URING_DISABLED", why, "sysctl -w kernel.io_uring_disabled=0");
+  }
+  const filtered = /^Seccomp:\s*2/m.test(machine.text("/proc/self/status") ?? "");
+  if (error === -ERRNO.EPERM || error === -ERRNO.EACCES || (error === -ERRNO.ENOSYS && filtered)) {
+    const who = filtered ? "a seccomp filter is in force" : "a security policy forbids it";
+    return missing(
+      "IO_URING_FORBIDDEN",
+      `${reason}; ${who}`,
+      "start the container with a profile that allows io_uring",
+    );
+  }
+  if (error === -ERRNO.ENOSYS)
+    return missing("NO_IO_URING", `${reason}; the kernel has no io_uring`, "CONFIG_IO_URING=y");
+  return missing("NO_IO_URING", reason);
+}
+
+function probeUring(machine: Machine): Finding {
+  const state = machine.text(URING_SWITCH)?.trim();
+  if (state === undefined) {
+    if (kernelIsBefore(machine, 6, 14)) {
+      return missing("KERNEL_TOO_OLD", "FUSE-over-io_uring needs Linux 6.14", "boot Linux 6.14 or later");
+    }
+    if (!machine.exists("/sys/module/fuse")) return missing("NO_MODULE", "the fuse module is not loaded", LOAD_FUSE);
+    return missing("NOT_IN_KERNEL", "this kernel has no FUSE-over-io_uring", "a kernel with CONFIG_FUSE_IO_URING=y");
+  }
+  if (state !== "Y" && state !== "1") return missing("NOT_ENABLED", "enable_uring is off", `echo Y > ${URING_SWITCH}`);
+  const made = machine.ring();
+  return made < 0 ? ringError(machine, made) : READY;
 }
 
 /** Every lane, fastest first. */
-export function probe(): LaneReport[] {
-  return [probeRing(), probeUring(), probeDev()];
+export function probe(machine: Machine = THIS_MACHINE): LaneReport[] {
+  return [
+    { lane: "ring", ...probeRing(machine) },
+    { lane: "io_uring", ...probeUring(machine) },
+    { lane: "dev", ...probeDev(machine) },
+  ];
+}
+
+/** Whether the kernel may read and write files of the daemon by itself (FUSE passthrough). */
+export function probePassthrough(machine: Machine = THIS_MACHINE): Finding {
+  if (kernelIsBefore(machine, 6, 9)) {
+    return missing("KERNEL_TOO_OLD", "FUSE passthrough needs Linux 6.9", "boot Linux 6.9 or later");
+  }
+  const config = machine.text(`/boot/config-${(machine.text("/proc/sys/kernel/osrelease") ?? "").trim()}`);
+  if (config?.includes("# CONFIG_FUSE_PASSTHROUGH is not set") === true) {
+    return missing("NOT_IN_KERNEL", "this kernel has no FUSE passthrough", "a kernel with CONFIG_FUSE_PASSTHROUGH=y");
+  }
+  if (!hasCapability(machine, CAP.SYS_ADMIN)) {
+    return missing("NO_PERMISSION", "files are registered with CAP_SYS_ADMIN only", "run the daemon as root");
+  }
+  if (!inFirstUserNamespace(machine)) {
+    return missing(
+      "NO_PERMISSION",
+      "CAP_SYS_ADMIN counts in the first user namespace only",
+      "run outside of user namespaces",
+    );
+  }
+  return READY;
+}
+
+/** Whether eBPF programs may answer metadata in the kernel. */
+export function probeBpf(machine: Machine = THIS_MACHINE): Finding {
+  if (!machine.exists("/dev/rfuse")) {
+    return missing(
+      "NO_MODULE",
+      "the hook is in rfuse.ko, and there is no /dev/rfuse",
+      "modprobe rfuse (the module is in kmod/)",
+    );
+  }
+  return missing("NOT_IN_THIS_VERSION", "this version has no eBPF fast path");
 }

@@ -36,9 +36,9 @@ class BackingFiles implements Backing {
   }
 }
 
-function start(options: Partial<PassthroughOptions> = {}, copies = 1) {
+function start(options: Partial<PassthroughOptions> = {}, copies = 1, offered = true) {
   const table = new BackingFiles();
-  const client = new PassthroughClient(options, copies, table);
+  const client = new PassthroughClient(options, copies, offered ? table : undefined);
   writeFileSync(client.path("a"), "text");
   return { client, table, nodeid: client.lookup(1, "a").nodeid };
 }
@@ -161,6 +161,18 @@ describe("refusals", () => {
       expect(table.offered).toEqual([]);
       expect(client.copies[0]?.wishes.maxStackDepth).toBe(0);
     }
+  });
+
+  it("off: O_DIRECT, where the source takes it, spares the kernel its look at attributes before each read", () => {
+    const { client, nodeid } = start({ passthrough: "off", cacheMs: 0 });
+    using _ = client;
+    const { fh, flags } = open(client, nodeid, O.RDWR | O.DIRECT);
+    const taken = (fcntl(fh, F.GETFL, 0) & O.DIRECT) !== 0;
+    expect(flags).toBe(taken ? FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES : 0);
+    expect(open(client, nodeid, O.RDWR).flags).toBe(0);
+    const before = start({ passthrough: "off", cacheMs: 0 }, 1, false); // Linux 6.6 maps such files shared
+    using __ = before.client;
+    expect(open(before.client, before.nodeid, O.RDWR | O.DIRECT).flags).toBe(0);
   });
 
   it("on: is refused beside directIo and writebackCache", () => {

@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ERRNO, errnoName } from "../../ffi/errno.ts";
 import type { Struct } from "../../ffi/struct.ts";
+import type { InitFlag } from "../../src/abi/fuse-init-flags.ts";
 import { OPCODES, type OpcodeName } from "../../src/abi/fuse-opcodes.ts";
 import { FuseAttr, FuseEntryOut, FuseInHeader, FuseOpenOut, FuseOutHeader } from "../../src/abi/fuse-structs.ts";
 import type { Backing } from "../../src/fs/filesystem.ts";
@@ -129,7 +130,8 @@ export class PassthroughClient implements Disposable {
       },
     } as Partial<Notifier> as Notifier;
     this.copies.forEach((copy, index) => {
-      const connection = connectionWith(backing === NO_BACKING ? [] : ["PASSTHROUGH"], 65_536);
+      const flags: InitFlag[] = backing === NO_BACKING ? [] : ["PASSTHROUGH", "DIRECT_IO_ALLOW_MMAP"];
+      const connection = connectionWith(flags, 65_536);
       copy.init({ connection, notify, backing, worker: { index, count: copies } });
     });
     this.kernels = this.copies.map((copy) =>

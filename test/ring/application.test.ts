@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { PATIENCE } from "../behaviour/pace.ts";
 import { client, type Daemon, type StartOptions, startClient, startMount } from "../mount/harness.ts";
-import { lane, moduleUnloads, nothingHangs } from "./guest.ts";
+import { lane, moduleUnloads, nothingHangs } from "./inspection.ts";
 import { buildStorm, load, startStorm } from "./storm.ts";
 
 const MEMORY = new URL("../../src/fs/memory/module.ts", import.meta.url);

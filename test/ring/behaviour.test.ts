@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { behaviour, type Features } from "../behaviour/suite.ts";
 import { MEMORY, makeSource, PASSTHROUGH } from "../mount/features.ts";
 import { type Daemon, type StartOptions, startMount } from "../mount/harness.ts";
-import { lane } from "./guest.ts";
+import { lane } from "./inspection.ts";
 
 const MEMORY_MODULE = new URL("../../src/fs/memory/module.ts", import.meta.url);
 const PASSTHROUGH_MODULE = new URL("../../src/fs/passthrough/module.ts", import.meta.url);

@@ -16,7 +16,7 @@ import {
   removableCpus,
   setOnline,
   unload,
-} from "./guest.ts";
+} from "./inspection.ts";
 import { load } from "./storm.ts";
 
 const MEMORY = new URL("../../src/fs/memory/module.ts", import.meta.url);

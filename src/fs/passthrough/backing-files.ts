@@ -17,11 +17,15 @@ import { nodeFd, type State } from "./state.ts";
 /** Ids kept although no file is open by them; each costs the kernel some hundred bytes. */
 const MOST_IDLE = 2 ** 16;
 
-/** What the filesystem's options say about an ordinary open's flags. Hot. */
-function ordinary({ options }: State, request: Request, offset: number): void {
+/**
+ * Writes the flags of an ordinary open. A `direct` one gets DIRECT_IO: the kernel asks for attributes before each read of
+ * an inode that it caches, also with O_DIRECT. Hot.
+ */
+function ordinary(state: State, request: Request, offset: number, direct: boolean): void {
+  const { options } = state;
   let flags = request.u32(offset + FuseOpenOut.at.open_flags);
   if (options.caching) flags |= FOPEN.KEEP_CACHE;
-  if (options.directIo) flags |= FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES;
+  if (options.directIo || (direct && state.mapsDirect)) flags |= FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES;
   request.setU32(offset + FuseOpenOut.at.open_flags, flags);
 }
 
@@ -41,19 +45,19 @@ export function chooseHow(
 ): number {
   const { backing } = state.tables;
   if (!state.passes) {
-    ordinary(state, request, offset);
+    ordinary(state, request, offset, direct);
     return 0;
   }
   // The kernel would open the source with O_DIRECT itself, in vain.
   if ((flags & O.DIRECT) !== 0 && !direct) {
     if (!backing.enterOrdinary(nodeid)) return -ERRNO.EINVAL;
-    ordinary(state, request, offset);
+    ordinary(state, request, offset, false);
     return HOW.ordinary;
   }
   let id = backing.enter(nodeid);
   if (id === ENTERED.unknown) id = register(state, nodeid, fd);
   if (id === ENTERED.ordinary) {
-    ordinary(state, request, offset);
+    ordinary(state, request, offset, direct);
     return HOW.ordinary;
   }
   const access = flags & O.ACCMODE;

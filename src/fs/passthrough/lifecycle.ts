@@ -23,6 +23,7 @@ function openPath(path: string, flags: number): number {
 
 /** Opens the source and makes it the root. Errors: `SyscallError`; nothing stays open. */
 export function openState(state: State, context: SessionContext): void {
+  state.mapsDirect = context.connection.flags.includes("DIRECT_IO_ALLOW_MMAP");
   state.agreed = context.connection.flags.includes("PASSTHROUGH");
   if (state.options.passthrough === "on" && !state.agreed) {
     throw new SyscallError("FUSE passthrough", ERRNO.EOPNOTSUPP, state.options.source);

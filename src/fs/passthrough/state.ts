@@ -32,6 +32,8 @@ export interface State {
   /** Opens are passed through where they can be; INIT agreed on it; files are still worth registering. */
   readonly passes: boolean;
   agreed: boolean;
+  /** Files open with DIRECT_IO can be mapped shared. */
+  mapsDirect: boolean;
   registers: boolean;
   /** Gives back the backing file of a node that is nobody's any more. */
   readonly dying: (nodeid: number) => void;
@@ -61,6 +63,7 @@ export function createState(options: ResolvedOptions, tables: SharedTables): Sta
     backing: undefined,
     passes: options.passthrough !== "off",
     agreed: false,
+    mapsDirect: false,
     registers: true,
     pruneFrom: 0,
     prunedAt: Number.NEGATIVE_INFINITY,

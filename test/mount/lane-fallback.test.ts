@@ -1,0 +1,52 @@
+// A lane that looked fine and cannot be opened once INIT has agreed on it: the kernel would hold every request. `auto` mounts
+// again without it and says why; asked for by name it is an error. Here a ring needs more memory than may be locked.
+
+import { describe, expect, it } from "vitest";
+import { client, failedMount, type StartOptions, startMount } from "./harness.ts";
+import { uringTestable, whileSwitched } from "./lanes.ts";
+
+/** An ordinary user who may lock 32 KiB: enough for the ring that the probe makes, not for one of 256 entries per CPU. */
+const LIMITED = [
+  ...["/usr/bin/prlimit", "--memlock=32768"],
+  ...["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
+];
+
+describe.runIf(uringTestable)("lane io_uring, without the memory for its rings", () => {
+  const cases: readonly (readonly [what: string, options: StartOptions])[] = [
+    ["module form", { form: "module", options: { workers: 1 } }],
+    ["two workers", { form: "module", options: { workers: 2 } }],
+    ["object form", { form: "object" }],
+  ];
+
+  it.each(cases)("auto, %s: mounts on the device and says why", async (_, { form = "module", options }) => {
+    const limited = { form, wrap: LIMITED, options: { lane: "auto" as const, ...options, queueDepth: 256 } };
+    await using daemon = await whileSwitched("Y", () => startMount(limited));
+    expect(daemon.said.find(({ event }) => event === "ready")).toMatchObject({
+      lane: "dev",
+      laneReason: expect.stringMatching(/ring: .+; io_uring: ENOMEM: .+RLIMIT_MEMLOCK/),
+    });
+    const hello = [
+      "setpriv",
+      "--reuid",
+      "65534",
+      "--regid",
+      "65534",
+      "--clear-groups",
+      "cat",
+      `${daemon.mountpoint}/hello`,
+    ];
+    expect(await client(...hello)).toMatchObject({ status: 0, stdout: "hello\n" });
+    await daemon.order("unmount");
+    daemon.hangUp();
+    expect(await daemon.exited).toMatchObject({ status: 0 });
+  });
+
+  it("by name: is LANE_UNAVAILABLE, and nothing is left", async () => {
+    const limited = { wrap: LIMITED, options: { lane: "io_uring" as const, queueDepth: 256 } };
+    const failed = await whileSwitched("Y", () => failedMount(limited));
+    expect(failed).toMatchObject({
+      code: "LANE_UNAVAILABLE",
+      message: expect.stringMatching(/^lane io_uring: ENOMEM/),
+    });
+  });
+});
