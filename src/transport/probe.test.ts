@@ -110,6 +110,18 @@ describe("probe of dev", () => {
 
   const cases: readonly (readonly [code: Finding["code"], when: string, facts: Facts, remedy: RegExp])[] = [
     ["NO_DEVICE", "there is no /dev/fuse", { open: -ERRNO.ENOENT }, /modprobe fuse/],
+    [
+      "NO_PERMISSION",
+      "fusermount3 may not get rights",
+      { files: { "/proc/self/status": `${NO_CAPABILITIES}NoNewPrivs:\t1\n` } },
+      /SYS_ADMIN/,
+    ],
+    [
+      "NO_PERMISSION",
+      "CAP_SYS_ADMIN is out of bounds",
+      { files: { "/proc/self/status": `${NO_CAPABILITIES}CapBnd:\t0000000000000001\n` } },
+      /SYS_ADMIN/,
+    ],
     ["NO_MODULE", "no driver is behind it", { open: -ERRNO.ENODEV }, /modprobe fuse/],
     ["NO_PERMISSION", "it may not be opened and nobody helps", { open: -ERRNO.EACCES, commands: [] }, /chmod 0666/],
     ["NO_PERMISSION", "device rules forbid it", { open: -ERRNO.EPERM }, /--device/],

@@ -72,9 +72,23 @@ function probeDev(machine: Machine): Finding {
     return DEVICE_ERRORS[-opened] ?? missing("NO_DEVICE", `${DEVICE}: ${errnoName(opened)}`);
   }
   if (opened === 0 && hasCapability(machine, CAP.SYS_ADMIN)) return READY;
-  if (machine.which("fusermount3") !== undefined) return READY;
+  if (machine.which("fusermount3") !== undefined) return helped(machine);
   if (opened < 0) return DEVICE_ERRORS[-opened] as Finding;
   return missing("NO_FUSERMOUNT", "mounting needs CAP_SYS_ADMIN or fusermount3", "apt-get install fuse3");
+}
+
+// A set-uid program gets its rights neither under no_new_privs nor beyond the bounding set.
+function helped(machine: Machine): Finding {
+  const status = machine.text("/proc/self/status") ?? "";
+  const bounds = /^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1];
+  const bounded = bounds !== undefined && ((BigInt(`0x${bounds}`) >> BigInt(CAP.SYS_ADMIN)) & 1n) === 0n;
+  if (!bounded && !/^NoNewPrivs:\s*1/m.test(status)) return READY;
+  const why = bounded ? "CAP_SYS_ADMIN is not in the bounding set" : "no_new_privs is set";
+  return missing(
+    "NO_PERMISSION",
+    `fusermount3 gets no rights here: ${why}`,
+    "start the container with --cap-add SYS_ADMIN",
+  );
 }
 
 function probeRing(machine: Machine): Finding {

@@ -8,7 +8,7 @@ import { client } from "./harness.ts";
 
 const CLI = new URL("../../src/cli.ts", import.meta.url).pathname;
 const FILTERED = new URL("./fixtures/without-io-uring.ts", import.meta.url).pathname;
-const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all"];
+const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 const SWITCH = "/sys/module/fuse/parameters/enable_uring";
 
 /** Runs a command in a mount namespace that `script` changed. */
@@ -63,6 +63,15 @@ describe.runIf(process.getuid?.() === 0)("rfuse doctor", () => {
     const user = await diagnosis(NOBODY);
     expect(user.lane("dev")).toMatchObject({ code: "READY" });
     expect(user.path("passthrough")).toMatchObject({ available: false, code: "NO_PERMISSION" });
+  });
+
+  it.each([
+    ["no_new_privs", "--no-new-privs"],
+    ["an empty bounding set", "--bounding-set=-all"],
+  ])("a user under %s: fusermount3 cannot help", async (_, flag) => {
+    const { found, lane } = await diagnosis([...NOBODY, flag]);
+    expect(found.ok).toBe(false);
+    expect(lane("dev")).toMatchObject({ code: "NO_PERMISSION", reason: expect.stringContaining("fusermount3") });
   });
 
   it("in a user namespace root has no passthrough", async () => {

@@ -3,9 +3,10 @@
 import { appendFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Connection } from "../../src/index.ts";
+import type { Connection, Statistics } from "../../src/index.ts";
 import { makeSource } from "./features.ts";
-import { client, type Daemon, startClient, startMount, until } from "./harness.ts";
+import { client, type Daemon, startClient, startMount, until, within } from "./harness.ts";
+import { DEV, LANES, startOn } from "./lanes.ts";
 
 const run = async (daemon: Daemon, script: string) =>
   (await client("sh", "-c", script.replaceAll("@", daemon.mountpoint))).stdout;
@@ -84,6 +85,57 @@ describe.each(["module", "object"] as const)("notifications, %s form", (form) =>
     await daemon.order("unmount");
     await expect(daemon.order("invalidateInode", 1)).rejects.toMatchObject(failed);
     await expect(daemon.order("retrieve", 1, 0, 4)).rejects.toMatchObject(failed);
+  });
+});
+
+describe.each(LANES)("notifications while a request hangs, $name", (lane) => {
+  const start = () => startOn(lane, { filesystem: "notifying" });
+  /** A reader whose READ is with a handler that does not answer. */
+  async function hang(daemon: Daemon) {
+    const nodeid = Number(await run(daemon, "stat -c %s @/node-held"));
+    const reads = async () => (await daemon.order<Statistics>("stats")).byOpcode["READ"] ?? 0;
+    const before = await reads();
+    const reader = startClient(["cat", `${daemon.mountpoint}/held`], 30_000);
+    await until("the read", async () => (await reads()) > before);
+    return { nodeid, reader };
+  }
+
+  it("unmount by force: ends what waits, typed or done, and what comes is typed", async () => {
+    await using daemon = await start();
+    const { nodeid, reader } = await hang(daemon);
+    const waiting = ["invalidateInode", "invalidateInode"].map((call) => daemon.order(call, nodeid));
+    waiting.push(daemon.order("store", nodeid, 0, "x"));
+    const settled = Promise.allSettled(waiting);
+    await daemon.order("unmount", { force: true });
+    const failed = { name: "MountError", code: "NOTIFICATION_FAILED" };
+    for (const result of await within("every notification", settled)) {
+      if (result.status === "rejected") expect(result.reason).toMatchObject(failed);
+    }
+    const ended = { ...failed, cause: { code: "ENOTCONN" } };
+    for (const [call, ...args] of [
+      ["invalidateEntry", 1, "x"],
+      ["deleteEntry", 1, 2, "x"],
+      ["prune", [2]],
+      ["resend"],
+    ] as const) {
+      await expect(daemon.order(call, ...args)).rejects.toMatchObject(ended);
+    }
+    expect((await reader.ended).status).not.toBe(0);
+    daemon.hangUp();
+    expect(await within("the daemon's end", daemon.exited)).toMatchObject({ status: 0 });
+    await until("nothing left", () => daemon.leftovers().length === 0);
+  });
+});
+
+describe("resend", () => {
+  it("a request that a handler never answers: is given out again, and its caller gets the answer", async () => {
+    await using daemon = await startOn(DEV, { filesystem: "losing" });
+    if (!(await daemon.order<Connection>("connection")).flags.includes("HAS_RESEND")) return;
+    const lost = ["cat", "cat"].map((program) => startClient([program, `${daemon.mountpoint}/lost`], 30_000));
+    await until("the lost reads", async () => (await daemon.order<Statistics>("stats")).asynchronous >= lost.length);
+    await daemon.order("resend");
+    for (const { ended } of lost) expect(await ended).toMatchObject({ status: 0, stdout: "found\n" });
+    await daemon.order("unmount", { force: true });
   });
 });
 
