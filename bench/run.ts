@@ -2,6 +2,7 @@
 // Signals stop what runs and keep what is done; a second one ends the process at once.
 import { runCompare } from "./macro/compare.ts";
 import { runFio } from "./macro/fio/run.ts";
+import { runInGuest } from "./macro/guest.ts";
 import { allowedCpus } from "./macro/machine.ts";
 import { HELP, parseOptions } from "./macro/options.ts";
 import { runReal } from "./macro/real/run.ts";
@@ -16,6 +17,7 @@ const PARTS: Record<string, Part> = {
   compare: runCompare,
   real: runReal,
   fio: runFio,
+  guest: runInGuest,
   report: runReport,
   micro: runMicro,
 };

@@ -40,6 +40,7 @@ export const HELP = `use: bun run bench [options]              measures, prints 
      bun run bench report FILE.json       makes the page of an earlier run again
      bun run bench real [options]         real programs; --help lists the options
      bun run bench fio [options]          fio jobs with verification; --help lists the options
+     bun run bench guest KERNEL [options] in a guest of QEMU, with our kernel module
      bun run bench micro [--json FILE]    the pieces, without a kernel
   --quick            2 rounds of 0.15 s over ${QUICK_WORKLOADS.length} workloads and all kinds of peers: under 3 minutes
   --full             5 rounds of 1 s over all workloads and peers, then two clients on two cores: an hour

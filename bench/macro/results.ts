@@ -35,9 +35,14 @@ export async function writeResult(result: Omit<Result, "version">): Promise<stri
 
 /** Reads a result. Errors: names the file when it is none. */
 export async function readResult(path: string): Promise<Result> {
-  const value = JSON.parse(await readFile(path, "utf8")) as Partial<Result> | null;
+  return parseResult(await readFile(path, "utf8"), path);
+}
+
+/** The result in a text. Errors: names where it came from when it is none. */
+export function parseResult(text: string, from: string): Result {
+  const value = JSON.parse(text) as Partial<Result> | null;
   if (value?.version !== VERSION || !Array.isArray(value.cells) || !Array.isArray(value.summary)) {
-    throw new Error(`${path} is not a result of this benchmark (version ${VERSION})`);
+    throw new Error(`${from} is not a result of this benchmark (version ${VERSION})`);
   }
   return value as Result;
 }
