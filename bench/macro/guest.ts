@@ -2,7 +2,7 @@
 // runs there. Programs are built here and given to the guest; its result comes back as JSON and is shown like any other.
 // QEMU emulates the CPU where there is no KVM: costs of code grow more than those of waiting, so ratios are the guest's.
 import { execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { writeReport } from "../report/write.ts";
@@ -20,9 +20,12 @@ const HELP = `use: bun run bench guest KERNEL [options of bun run bench]
   KERNEL is one of bun run guest; try: bun run bench guest 6.1 --only stat,rread --rounds 3 --seconds 1
   --peers ll-newer,rfuse-dev,rfuse-ring,rfuse-ring-dedicated unless given`;
 
-// Where a file of this machine is in the guest: the project is in /rfuse there, libraries where they are here.
+// Where a file of this machine is in the guest: the project is in /rfuse there, and /lib is a link into /usr.
 function fileOption(path: string): string[] {
-  return ["--file", `${path.startsWith(`${ROOT}/`) ? `/rfuse/${path.slice(ROOT.length + 1)}` : path}=${path}`];
+  const place = path.startsWith(`${ROOT}/`)
+    ? `/rfuse/${path.slice(ROOT.length + 1)}`
+    : path.replace(/^\/lib/, "/usr/lib");
+  return ["--file", `${place}=${realpathSync(path)}`];
 }
 
 async function librariesOf(program: string): Promise<string[]> {
@@ -42,7 +45,7 @@ async function filesForGuest(): Promise<string[]> {
 
 // What the benchmark says goes to the guest's standard error; standard output is its raw file alone.
 async function inGuest(kernel: string, words: readonly string[], signal: AbortSignal): Promise<string> {
-  const script = 'bun run bench/run.ts --no-page "$@" >&2; cat bench/results/macro-*.json';
+  const script = 'bun run bench/run.ts --no-page "$@" >&2; cat "$(ls -t bench/results/macro-*.json | head -1)"';
   const guest = ["run", join(ROOT, "test/guest/cli.ts"), "--timeout", String(LIMIT_S), ...(await filesForGuest())];
   const child = spawn(process.execPath, [...guest, kernel, "sh", "-c", script, "sh", ...words], {
     cwd: ROOT,

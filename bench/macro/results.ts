@@ -40,7 +40,12 @@ export async function readResult(path: string): Promise<Result> {
 
 /** The result in a text. Errors: names where it came from when it is none. */
 export function parseResult(text: string, from: string): Result {
-  const value = JSON.parse(text) as Partial<Result> | null;
+  let value: Partial<Result> | null;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error(`${from} is no JSON; it begins with ${JSON.stringify(text.slice(0, 200))}`);
+  }
   if (value?.version !== VERSION || !Array.isArray(value.cells) || !Array.isArray(value.summary)) {
     throw new Error(`${from} is not a result of this benchmark (version ${VERSION})`);
   }
