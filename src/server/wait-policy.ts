@@ -15,8 +15,9 @@ const FIRST_GAP_NS = 40_000;
 const IDLE_NS = 300_000;
 /** A look that took longer than this: the thread was taken off its CPU, which somebody else needs. */
 const PREEMPTED_NS = 20_000;
-/** A miss weighs as much as this many hits. */
+/** A miss weighs as much as so many hits, and so does a spin during which the thread was taken off. */
 const MISS_WEIGHT = 4;
+const PREEMPTED_WEIGHT = 8;
 const GIVE_UP = 16;
 const REST_MIN = 256;
 const REST_MAX = 65_536;
@@ -114,13 +115,13 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
       for (;;) {
         const found = ready();
         const now = Bun.nanoseconds();
-        if (now - last > PREEMPTED_NS) {
-          miss(GIVE_UP);
-          return found;
-        }
         if (found) {
           hit(now - began);
           return true;
+        }
+        if (now - last > PREEMPTED_NS) {
+          miss(PREEMPTED_WEIGHT);
+          return false;
         }
         if (now - began > budgetNs) break;
         last = now;
