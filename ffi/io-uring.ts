@@ -26,7 +26,8 @@ export const SETUP = {
 export const OP = { POLL_ADD: 6, URING_CMD: 46 } as const;
 /** `len` of POLL_ADD that keeps it armed. */
 export const POLL_ADD_MULTI = 1;
-const ENTER_GETEVENTS = 1;
+/** Flag of `enter`: completions are made and waited for. */
+export const ENTER_GETEVENTS = 1;
 
 const SqringOffsets = defineStruct("io_sqring_offsets", 40, {
   head: "u32",
@@ -158,7 +159,39 @@ export function signalCompletions(ring: number, eventFd: number): number {
   return checked(libc.syscall(SYS.register, ring, op, address, count, 0, 0));
 }
 
+const REGISTER_FILES = 2;
+const REGISTER_RING_FDS = 20;
+const ENTER_REGISTERED_RING = 1 << 4;
+/** Flag of an entry (bits 8 to 15 of its first word): `fd` is an index into the registered files. */
+export const SQE_FIXED_FILE = 1 << 8;
+
+/** Entries may name `fd` by index 0 from now on, which saves the kernel the look-up. Result 0 or -errno. */
+export function registerFile(ring: number, fd: number): number {
+  const fds = new Int32Array([fd]);
+  return checked(libc.syscall(SYS.register, ring, REGISTER_FILES, addressOf(fds), 1, 0, 0));
+}
+
+/**
+ * How the calling thread enters a ring: by descriptor, or by an index that the kernel finds faster, which only this
+ * thread can use. `fd` and `flags` go to `enter`.
+ */
+export interface Entrance {
+  readonly fd: number;
+  readonly flags: number;
+}
+
+/** Registers a ring for the calling thread, or falls back to its descriptor (before Linux 5.18). */
+export function registerRing(ring: number): Entrance {
+  const update = new DataView(new ArrayBuffer(16)); // struct io_uring_rsrc_update: offset, resv, data
+  update.setInt32(0, -1, true);
+  update.setBigUint64(8, BigInt(ring), true);
+  const done = checked(libc.syscall(SYS.register, ring, REGISTER_RING_FDS, addressOf(update), 1, 0, 0));
+  return done === 1
+    ? { fd: update.getInt32(0, true), flags: ENTER_GETEVENTS | ENTER_REGISTERED_RING }
+    : { fd: ring, flags: ENTER_GETEVENTS };
+}
+
 /** io_uring_enter(2): submits, and waits for `minComplete` completions. Result: entries submitted, or -errno. Hot. */
-export function enter(fd: number, toSubmit: number, minComplete: number): number {
-  return checked(libc.syscall(SYS.enter, fd, toSubmit, minComplete, ENTER_GETEVENTS, 0, 0));
+export function enter({ fd, flags }: Entrance, toSubmit: number, minComplete: number): number {
+  return checked(libc.syscall(SYS.enter, fd, toSubmit, minComplete, flags, 0, 0));
 }

@@ -4,7 +4,16 @@
 
 import { ERRNO, SyscallError } from "../../ffi/errno.ts";
 import { POLL } from "../../ffi/file.ts";
-import { enter, IoUringSqe, OP, POLL_ADD_MULTI, type Ring } from "../../ffi/io-uring.ts";
+import {
+  enter,
+  IoUringSqe,
+  OP,
+  POLL_ADD_MULTI,
+  type Ring,
+  registerFile,
+  registerRing,
+  SQE_FIXED_FILE,
+} from "../../ffi/io-uring.ts";
 import { createArena } from "../../ffi/memory.ts";
 import { URING_CMD } from "../abi/fuse-constants.ts";
 import { FuseUringCmdReq, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
@@ -44,6 +53,11 @@ export function createCommands(
   const iovecs = createArena(requests.length * 32);
   new BigUint64Array(iovecs.buffer).set(describeTags(requests));
   const queues = Int32Array.from(requests, ({ tag }) => cpus[Math.floor(tag / depth)] as number);
+  const entrance = registerRing(ring.fd);
+  const registered = registerFile(ring.fd, fd) === 0;
+  const file = registered ? 0 : fd;
+  const URING = OP.URING_CMD | (registered ? SQE_FIXED_FILE : 0);
+  const POLL_DEVICE = OP.POLL_ADD | (registered ? SQE_FIXED_FILE : 0);
   let tail = 0;
   let toSubmit = 0;
 
@@ -53,7 +67,7 @@ export function createCommands(
     tail = (tail + 1) | 0;
     toSubmit++;
     words[at] = opcode;
-    words[at + (SQE.fd >> 2)] = fd;
+    words[at + (SQE.fd >> 2)] = file;
     words[at + (SQE.addr >> 2)] = 0;
     words[at + (SQE.addr >> 2) + 1] = 0;
     words[at + (SQE.len >> 2)] = 0;
@@ -65,7 +79,7 @@ export function createCommands(
   // hot
   function command(request: Request, op: number): number {
     const { tag } = request;
-    const at = claim(OP.URING_CMD, tag);
+    const at = claim(URING, tag);
     const id = (request.inHeader + COMMIT_ID) >> 2;
     words[at + (SQE.cmd_op >> 2)] = op;
     words[at + (CMD >> 2)] = request.words[id] as number;
@@ -86,7 +100,7 @@ export function createCommands(
       command(request, URING_CMD.COMMIT_AND_FETCH);
     },
     watchDevice() {
-      const at = claim(OP.POLL_ADD, DEVICE);
+      const at = claim(POLL_DEVICE, DEVICE);
       words[at + (SQE.cmd_op >> 2)] = 0; // the low half of `off`, which POLL_ADD does not take
       words[at + (CMD >> 2)] = 0;
       words[at + (CMD >> 2) + 1] = 0;
@@ -98,7 +112,7 @@ export function createCommands(
     // hot; EBUSY: completions wait to be taken
     enter(minComplete) {
       Atomics.store(words, ring.sqTail, tail);
-      const result = enter(ring.fd, toSubmit, minComplete);
+      const result = enter(entrance, toSubmit, minComplete);
       if (result >= 0) toSubmit -= result;
       else if (result !== -ERRNO.EINTR && result !== -ERRNO.EBUSY && result !== -ERRNO.EAGAIN) {
         throw new SyscallError("io_uring_enter", -result);
