@@ -38,7 +38,8 @@ export type FromWorker =
       /** The module has a `createShared`. */
       readonly sharing: boolean;
     }
-  | { readonly type: "serving" }
+  /** `opened`: descriptors of the queue, to be closed if the thread dies. */
+  | { readonly type: "serving"; readonly opened: readonly number[] }
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly error: PlainError }
   | { readonly type: "fault"; readonly fault: Omit<RequestFault, "error">; readonly error: PlainError }

@@ -3,6 +3,7 @@
 // shared state, unless its filesystem's state died with it, its lane cannot be taken over, or workers keep dying.
 // Threads end because the connection ends; `terminate` is only for threads that do not serve.
 
+import { close } from "../ffi/file.ts";
 import { MountError } from "./mounting/errors.ts";
 import { abandonOrphans, abortOrphans, hasEnded, resendOrphans } from "./orphans.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
@@ -48,6 +49,8 @@ export function createWorkerServer(
   const threads: Thread[] = [];
   const ended = Promise.withResolvers<void>();
   const deaths: number[] = [];
+  /** Descriptors of each queue that its thread cannot close when it dies. */
+  const opened: (readonly number[])[] = [];
   let settings: readonly QueueSettings[] = [];
   let shared: unknown;
   let keepsNothing = false;
@@ -60,9 +63,11 @@ export function createWorkerServer(
   }
 
   // Its end is expected from the start: the connection may end while a thread still begins to serve.
-  function serve(index: number, successor: boolean): { serving: Promise<unknown>; end: Promise<unknown> } {
+  function serve(index: number, successor: boolean): { serving: Promise<void>; end: Promise<unknown> } {
     const thread = threads[index] as Thread;
-    const serving = thread.expect("serving");
+    const serving = thread.expect("serving").then((said) => {
+      opened[index] = said.opened;
+    });
     const end = thread.expect("ended");
     end.catch(() => {}); // a thread that fails before it serves is told by `serving`
     thread.post({ type: "serve", settings: { ...(settings[index] as QueueSettings), successor } });
@@ -89,12 +94,19 @@ export function createWorkerServer(
     }
   }
 
-  /** Starts a dead worker's successor; resolves, when that serves, with its end to come. */
-  async function replace(index: number): Promise<{ readonly end: Promise<unknown> }> {
-    const own = settings[index] as QueueSettings;
+  // A thread that sees the connection end closes its descriptors, and then their numbers may be others'.
+  async function untilGone(index: number): Promise<void> {
+    const mine = hasEnded((settings[index] as QueueSettings).fd) ? [] : (opened[index] ?? []);
     const thread = threads[index] as Thread;
     thread.end();
     await within(thread.gone, END_MS, "its thread did not end");
+    for (const fd of mine) close(fd);
+  }
+
+  /** Starts a dead worker's successor; resolves, when that serves, with its end to come. */
+  async function replace(index: number): Promise<{ readonly end: Promise<unknown> }> {
+    const own = settings[index] as QueueSettings;
+    await untilGone(index);
     freeOrphans(own);
     await within(load(index), LOAD_MS, "the filesystem was not made again");
     const { serving, end } = serve(index, true);
@@ -105,10 +117,9 @@ export function createWorkerServer(
 
   /** The session fails; whoever waits for this worker is told, also where the connection may not be aborted. */
   async function giveUp(index: number, error: Error): Promise<void> {
-    const thread = threads[index] as Thread;
+    const gone = untilGone(index).catch(() => {});
     events.crashed(index, error);
-    thread.end();
-    await within(thread.gone, END_MS, "its thread did not end").catch(() => {});
+    await gone;
     abandonOrphans(settings[index] as QueueSettings);
   }
 

@@ -64,7 +64,7 @@ async function serve(settings: QueueSettings): Promise<void> {
       startNotifier,
     }),
   );
-  say({ type: "serving" });
+  say({ type: "serving", opened: queue.opened });
   await (filesystem.background === true ? queue.serveEvents() : queue.serveBlocking());
   await filesystem.destroy?.();
   say({ type: "ended" });

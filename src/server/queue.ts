@@ -32,6 +32,8 @@ export interface QueueOptions extends Omit<DispatchOptions, "events"> {
 }
 
 export interface Queue {
+  /** As the transport's. */
+  readonly opened: readonly number[];
   /** Serves until the connection ends; the thread's event loop turns only while promises are pending. */
   serveBlocking(): Promise<void>;
   /** Serves until the connection ends, always by events. */
@@ -155,5 +157,5 @@ export function createQueue(options: QueueOptions): Queue {
     await end();
   }
 
-  return { serveBlocking, serveEvents };
+  return { opened: transport.opened ?? [], serveBlocking, serveEvents };
 }

@@ -33,8 +33,8 @@ export interface Commands {
   register(request: Request): void;
   /** Answers the tag's request and asks for the next one. Hot. */
   commit(request: Request): void;
-  /** Watches the device for requests on the `dev` lane; until a completion says that it ended. */
-  watchDevice(): void;
+  /** Watches the device for the end of the connection, and with `requests` for those; until a completion ends that. */
+  watchDevice(requests: boolean): void;
   /** Entries that wait to be sent. */
   waiting(): number;
   /** Sends them, and waits for `minComplete` completions. Hot. */
@@ -99,14 +99,14 @@ export function createCommands(
     commit(request) {
       command(request, URING_CMD.COMMIT_AND_FETCH);
     },
-    watchDevice() {
+    watchDevice(requests) {
       const at = claim(POLL_DEVICE, DEVICE);
       words[at + (SQE.cmd_op >> 2)] = 0; // the low half of `off`, which POLL_ADD does not take
       words[at + (CMD >> 2)] = 0;
       words[at + (CMD >> 2) + 1] = 0;
       words[at + (QID >> 2)] = 0;
       words[at + (SQE.len >> 2)] = POLL_ADD_MULTI;
-      words[at + (SQE.op_flags >> 2)] = POLL.IN;
+      words[at + (SQE.op_flags >> 2)] = requests ? POLL.IN : 0; // errors are always watched for
     },
     waiting: () => toSubmit,
     // hot; EBUSY: completions wait to be taken

@@ -5,7 +5,7 @@
 // reply leaves at `release`, when the handler is done with it, with the next enter and all others of that time.
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { close, read, write } from "../../ffi/file.ts";
+import { close, POLL, read, write } from "../../ffi/file.ts";
 import {
   CQE_F_MORE,
   createEventFd,
@@ -55,6 +55,8 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   let head = 0;
   let live = count;
   let deviceReady = false;
+  // Entries whose requests are with handlers get no completion when the connection ends; the device tells.
+  let ended = false;
   let blocking = true;
   /** By tag: whether `reply` filled it and `release` shall hand it back. */
   const replied = new Uint8Array(count);
@@ -73,7 +75,8 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     Atomics.store(words, ring.cqHead, head);
     if (tag === DEVICE) {
       deviceReady = true;
-      if (!more && result >= 0) commands.watchDevice(); // the kernel may end a poll that was to last
+      if (result > 0 && (result & POLL.ERR) !== 0) ended = true;
+      else if (!more && result >= 0) commands.watchDevice(dev !== undefined); // the kernel may end a poll that was to last
       return -1;
     }
     if (result < 0) {
@@ -105,7 +108,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   function next(): number {
     const tag = completed();
     if (tag !== NEXT.EMPTY) return tag;
-    if (live === 0) return NEXT.ENDED;
+    if (ended || live === 0) return NEXT.ENDED;
     if (blocking) return NEXT.EMPTY;
     // The signal is taken back before the last look, so that whatever comes after that look raises it again.
     read(signal, drain.address, 8);
@@ -164,7 +167,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
 
   try {
     for (const request of requests) commands.register(request);
-    if (dev !== undefined) commands.watchDevice();
+    commands.watchDevice(dev !== undefined);
     commands.enter(0);
   } catch (thrown) {
     closeRing();
@@ -173,6 +176,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   return {
     lane: "io_uring",
     watched: signal,
+    opened: [ring.fd, signal],
     request: (tag) => (tag < count ? (requests[tag] as Request) : (dev as Transport).request(tag)),
     next,
     ready,

@@ -17,6 +17,8 @@ export interface Transport {
   readonly lane: Lane;
   /** Descriptor that polls readable when `next` has something. */
   readonly watched: number;
+  /** Descriptors that `close` closes; whoever outlives a thread that died closes them instead. None: undefined. */
+  readonly opened?: readonly number[];
   /** The cursor of a tag. */
   request(tag: number): Request;
   /**

@@ -146,6 +146,8 @@ describe("a worker that dies", () => {
       await using daemon = await startOn(lane, { filesystem: "special" });
       const waiting = await pending(daemon, "hang");
       const culprit = read(daemon, "timer-throw");
+      await daemon.event("closed");
+      await until("no ring", () => daemon.census().fds.every((fd) => !/io_uring/.test(fd)));
       await failed(daemon, /not replaced: lane io_uring ends with its thread/);
       for (const { ended } of [waiting, culprit]) expect((await ended).status).toBe(1);
     },
