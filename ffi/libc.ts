@@ -48,6 +48,12 @@ const table = {
   ioctl: { args: [int, long, long], returns: int },
   // int poll(struct pollfd *fds, nfds_t nfds, int timeout_ms)
   poll: { args: [long, long, int], returns: int },
+  // int epoll_create1(int flags)
+  epoll_create1: { args: [int], returns: int },
+  // int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+  epoll_ctl: { args: [int, int, int, long], returns: int },
+  // int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout_ms)
+  epoll_wait: { args: [int, long, int, int], returns: int },
   // int eventfd(unsigned initial, int flags)
   eventfd: { args: [uint, int], returns: int },
   // int fsync(int fd)

@@ -2,6 +2,8 @@
 // An arena is kept referenced by whoever gives its addresses to the kernel; it never moves and is never detached.
 
 import { ptr } from "bun:ffi";
+import { checked, SyscallError } from "./errno.ts";
+import { libc } from "./libc.ts";
 
 export const PAGE_SIZE = 4096;
 
@@ -45,6 +47,38 @@ export function createArena(size: number): Arena {
   const arena = arenaOver(new SharedArrayBuffer(rounded));
   if (arena.address % PAGE_SIZE !== 0) throw new RangeError(`arena of ${rounded} bytes is not page-aligned`);
   return arena;
+}
+
+const PROT_READ_WRITE = 3;
+const MAP = { SHARED: 1, PRIVATE: 2, FIXED: 0x10, ANONYMOUS: 0x20 } as const;
+/** Mapped buffers stay referenced here: one that is collected would give its address to somebody else. */
+const mapped = new Set<SharedArrayBuffer>();
+
+/** Pages of a descriptor under a buffer that every thread can be given. The mapping keeps the open file. */
+export interface Mapping {
+  readonly buffer: SharedArrayBuffer;
+  /** Puts memory of our own back in its place, zeroed: whoever still has the buffer may use it. Once. */
+  unmap(): void;
+}
+
+/**
+ * Maps `size` bytes of `fd` from `offset` over a new buffer, shared and writable; both are whole pages.
+ * Errors: `SyscallError` of mmap, `RangeError` when the engine cannot give so much memory.
+ */
+export function mapDescriptor(fd: number, size: number, offset: number): Mapping {
+  const { buffer, address } = createArena(size);
+  const result = checked(libc.mmap(address, size, PROT_READ_WRITE, MAP.SHARED | MAP.FIXED, fd, offset));
+  if (result < 0) throw new SyscallError("mmap", -result);
+  mapped.add(buffer);
+  return {
+    buffer,
+    unmap() {
+      if (!mapped.has(buffer)) return;
+      // Should this fail, the buffer stays in `mapped`, and so its address in use.
+      const back = libc.mmap(address, size, PROT_READ_WRITE, MAP.PRIVATE | MAP.FIXED | MAP.ANONYMOUS, -1, 0);
+      if (back >= 0) mapped.delete(buffer);
+    },
+  };
 }
 
 /** A NUL-terminated copy of `text` for C. Errors: `TypeError` on an embedded NUL. */

@@ -16,6 +16,7 @@ import type { MountOptions } from "./mounting/options.ts";
 import type { LanePlan } from "./queue-settings.ts";
 import { type Statistics, sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
+import type { Ring } from "./transport/ring-setup.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
 
 /** What a session consists of once it is mounted. */
@@ -30,6 +31,7 @@ export interface Session {
   readonly statistics: SharedArrayBuffer;
   readonly server: Server;
   readonly guardian: Guardian | undefined;
+  readonly ring: Ring | undefined;
   /** Every descriptor of the connection. */
   readonly opened: readonly number[];
   readonly signal: AbortSignal | undefined;
@@ -190,7 +192,7 @@ export class MountHandle implements Mount {
   }
 
   private async finish(session: Session): Promise<void> {
-    const { device, via, opened, guardian, statistics } = session;
+    const { device, via, opened, guardian, ring, statistics } = session;
     if (isMounted(device, this.mountpoint)) {
       // Aborted from outside: every request fails already; take the dead mount away as well.
       await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch(
@@ -199,6 +201,7 @@ export class MountHandle implements Mount {
     }
     this.lastStatistics = sumStatistics(statistics);
     this.notifications.end();
+    ring?.close();
     for (const fd of opened) close(fd);
     guardian?.dismiss();
     const reason = this.crash === undefined ? "unmounted" : "failed";

@@ -5,6 +5,7 @@ import type { Notifier } from "./fs/notifier.ts";
 import type { UnmountOptions } from "./mounting/detach.ts";
 import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
 import type { Statistics } from "./server/statistics.ts";
+import type { Lane } from "./transport/transport.ts";
 
 /** How a session ended: unmounted (from here or outside), or its server failed and it was aborted. */
 export type CloseReason = "unmounted" | "failed";
@@ -26,7 +27,7 @@ export interface Mount extends AsyncDisposable {
   /** Real path of the mountpoint. */
   readonly mountpoint: string;
   /** Lane that carries the requests. */
-  readonly lane: "dev" | "io_uring";
+  readonly lane: Lane;
   /** Why no faster lane carries them; empty when there is none. */
   readonly laneReason: string;
   /** What was agreed with the kernel. */

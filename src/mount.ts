@@ -17,15 +17,17 @@ import { type MountOptions, type ResolvedOptions, resolveOptions } from "./mount
 import {
   agreedPlan,
   chooseLane,
-  insteadOf,
   type LaneChoice,
   planPlaces,
   queueSettings,
+  ringOf,
   workerCount,
 } from "./queue-settings.ts";
 import { handshake } from "./server/handshake.ts";
 import { LANE_FAILED, type QueueSettings } from "./server/open-queue.ts";
 import { createLocalServer, type Server } from "./servers.ts";
+import type { Ring } from "./transport/ring-setup.ts";
+import type { Lane } from "./transport/transport.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
 import { createWorkerServer, type WantedWorkers } from "./worker-server.ts";
 
@@ -49,13 +51,19 @@ export async function mount(
     throw new MountError("FILESYSTEM_FAILED", "the filesystem must be the URL of a module or a filesystem object");
   }
   const real = checkMountpoint(mountpoint, resolved.allowNonEmpty);
-  const choice = chooseLane(resolved);
-  try {
-    return await mountOn(choice, real, filesystem, resolved);
-  } catch (thrown) {
-    const laneFailed = thrown instanceof MountError && thrown.code === "LANE_UNAVAILABLE";
-    if (!laneFailed || resolved.lane !== "auto") throw thrown;
-    return mountOn(insteadOf(choice, thrown.message.replace(/^lane /, "")), real, filesystem, resolved);
+  const failed: Lane[] = [];
+  let why = "";
+  for (;;) {
+    const choice = chooseLane(resolved, failed);
+    const reason = [why, choice.reason].filter((part) => part !== "").join("; ");
+    try {
+      return await mountOn({ ...choice, reason }, real, filesystem, resolved);
+    } catch (thrown) {
+      const laneFailed = thrown instanceof MountError && thrown.code === "LANE_UNAVAILABLE";
+      if (!laneFailed || resolved.lane !== "auto" || choice.lane === "dev") throw thrown;
+      failed.push(choice.lane);
+      why = [why, thrown.message.replace(/^lane /, "")].filter((part) => part !== "").join("; ");
+    }
   }
 }
 
@@ -124,6 +132,7 @@ async function start(
   const opened: number[] = [];
   let attached: Attached | undefined;
   let guardian: Guardian | undefined;
+  let ring: Ring | undefined;
   let device = "";
   try {
     const planned = planPlaces(choice, options, server.queues);
@@ -140,11 +149,12 @@ async function start(
         { methods: loaded.methods, overIoUring: planned.lane === "io_uring" },
       ),
     );
-    const plan = agreedPlan(planned, connection, options);
-    const settings = queueSettings(plan, fd, connection, options, opened);
+    const plan = agreedPlan(planned, connection);
+    ring = await explain("LANE_UNAVAILABLE", "lane ring", () => ringOf(plan, fd, options));
+    const settings = queueSettings(plan, fd, connection, options, ring, opened);
     const { statistics, session: name } = settings[0] as QueueSettings;
     const { signal } = options;
-    handle.attach({ name, fd, via, plan, device, connection, statistics, server, guardian, opened, signal });
+    handle.attach({ name, fd, via, plan, device, connection, statistics, server, guardian, ring, opened, signal });
     const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () =>
       server.serve(settings, handle.notifications.thread),
     );
@@ -154,6 +164,7 @@ async function start(
   } catch (thrown) {
     handle.notifications.end();
     await undo(mountpoint, device, attached, opened);
+    ring?.close();
     guardian?.dismiss();
     throw thrown;
   }

@@ -11,20 +11,26 @@ import { openDevice } from "./mounting/attach.ts";
 import { MountError } from "./mounting/errors.ts";
 import type { ResolvedOptions } from "./mounting/options.ts";
 import { createBoard } from "./server/board.ts";
-import type { QueueSettings } from "./server/open-queue.ts";
+import type { QueueSettings, RingSettings } from "./server/open-queue.ts";
 import { placeWorkers, type WorkerPlace } from "./server/placement.ts";
 import { createStatistics } from "./server/statistics.ts";
 import { probe } from "./transport/probe.ts";
+import { openRing, type Ring } from "./transport/ring-setup.ts";
+import type { Lane } from "./transport/transport.ts";
 
 /** How long a worker spins that has its CPU for itself, before it lets that CPU sleep. */
 const DEDICATED_SPIN_US = 1000;
+
+/** Lane io_uring: requests in flight per CPU, and most of them. */
+const URING_DEPTH = 8;
+const URING_DEPTH_MAX = 256;
 
 /** Most workers that "auto" starts. */
 const AUTO_WORKERS = 64;
 
 /** What was decided before the filesystem is made. */
 export interface LaneChoice {
-  readonly lane: "dev" | "io_uring";
+  readonly lane: Lane;
   /** Why no faster lane was taken; empty when there is none. */
   readonly reason: string;
 }
@@ -34,22 +40,27 @@ export interface LanePlan extends LaneChoice {
   readonly places: readonly WorkerPlace[];
 }
 
-/** Decides the lane. Errors: `MountError` LANE_UNAVAILABLE for a lane asked by name. */
-export function chooseLane(options: ResolvedOptions): LaneChoice {
+/**
+ * Decides the lane: the fastest that suits, but none that has failed. Errors: `MountError` LANE_UNAVAILABLE for a lane
+ * asked by name.
+ */
+export function chooseLane(options: ResolvedOptions, failed: readonly Lane[] = []): LaneChoice {
   const reports = probe();
-  const uring = reports.find((report) => report.lane === "io_uring");
-  const ring = reports.find((report) => report.lane === "ring");
-  const asked = options.lane === "dev" ? undefined : reports.find((report) => report.lane === options.lane);
-  if (asked?.available === false) {
+  if (options.lane !== "auto") {
+    const asked = options.lane === "dev" ? undefined : reports.find((report) => report.lane === options.lane);
+    if (asked?.available !== false) return { lane: options.lane, reason: "as asked" };
     const remedy = asked.remedy === "" ? "" : `; to enable it: ${asked.remedy}`;
     throw new MountError("LANE_UNAVAILABLE", `lane ${asked.lane}: ${asked.reason}${remedy}`);
   }
-  // Over io_uring a request cannot be answered before its handler has settled, so a time-out needs the device.
-  const timed = options.lane === "auto" && options.requestTimeoutMs > 0;
-  const lane = options.lane === "dev" || timed || !uring?.available ? "dev" : "io_uring";
-  const why = [`ring: ${ring?.reason}`];
-  if (lane === "dev") why.push(`io_uring: ${uring?.available ? "it has no time-outs" : uring?.reason}`);
-  return { lane, reason: options.lane === "auto" ? why.join("; ") : "as asked" };
+  // Where an answer hands the memory back, it cannot go out before its handler has settled: time-outs need the device.
+  const timed = options.requestTimeoutMs > 0;
+  const why: string[] = [];
+  for (const { lane, available, reason } of reports) {
+    if (lane === "dev" || failed.includes(lane)) continue;
+    if (available && !timed) return { lane, reason: why.join("; ") };
+    why.push(`${lane}: ${available ? "it has no time-outs" : reason}`);
+  }
+  return { lane: "dev", reason: why.join("; ") };
 }
 
 /**
@@ -61,29 +72,42 @@ export function workerCount({ workers, placement }: ResolvedOptions, { lane }: L
   if (workers !== "auto") return workers;
   const cpus = Math.min(allowedCpus().length, AUTO_WORKERS);
   if (placement === "dedicated") return Math.max(1, Math.floor(cpus / 4));
-  return placement === "per-core" || lane === "io_uring" ? cpus : 1;
+  return placement === "per-core" || lane !== "dev" ? cpus : 1;
 }
 
 /** Places `queues` workers. A single worker that nobody placed is not pinned: it follows its callers. */
 export function planPlaces(choice: LaneChoice, { placement }: ResolvedOptions, queues: number): LanePlan {
-  const spread = choice.lane === "io_uring" && queues > 1 ? "per-core" : "none";
+  const spread = choice.lane !== "dev" && queues > 1 ? "per-core" : "none";
   const where = placement === "auto" ? spread : placement;
   return { ...choice, places: placeWorkers(where, queues, possibleCpus(), allowedCpus()) };
 }
 
-/** The plan after INIT, which may not have agreed. Errors: `MountError` LANE_UNAVAILABLE for a lane asked by name. */
-export function agreedPlan(plan: LanePlan, { flags }: Connection, { lane }: ResolvedOptions): LanePlan {
-  if (plan.lane === "dev" || flags.includes("OVER_IO_URING")) return plan;
-  const failure = `${plan.lane}: the kernel did not agree to it`;
-  if (lane !== "auto") throw new MountError("LANE_UNAVAILABLE", `lane ${failure}`);
-  return { ...plan, ...insteadOf(plan, failure) };
+/** The plan after INIT, which may not have agreed. Errors: `MountError` LANE_UNAVAILABLE. */
+export function agreedPlan(plan: LanePlan, { flags }: Connection): LanePlan {
+  if (plan.lane !== "io_uring" || flags.includes("OVER_IO_URING")) return plan;
+  throw new MountError("LANE_UNAVAILABLE", "lane io_uring: the kernel did not agree to it");
 }
 
-/** What is left when a lane that was chosen cannot be used; `failure` says which and why. */
-export const insteadOf = ({ reason }: LaneChoice, failure: string): LaneChoice => ({
-  lane: "dev",
-  reason: `${reason}; ${failure}`,
-});
+/** The ring of a connection, if that is the plan. Errors: those of `openRing`; the connection has ended then. */
+export function ringOf({ lane }: LanePlan, fd: number, options: ResolvedOptions): Ring | undefined {
+  const wish = (value: "auto" | number): number | undefined => (value === "auto" ? undefined : value);
+  if (lane !== "ring") return undefined;
+  return openRing(fd, {
+    depth: wish(options.queueDepth),
+    payloadPool: wish(options.payloadPool),
+    spinUs: wish(options.callerSpinUs),
+  });
+}
+
+// Each channel has one worker: the one that has its CPU, else they take turns. CPU c submits to channel c % channels.
+function ringSettings({ fd, layout, channels }: Ring, places: readonly WorkerPlace[], index: number): RingSettings {
+  const mine = (channel: number): boolean => {
+    const owner = places.findIndex(({ cpus }) => cpus.includes(channel));
+    return (owner >= 0 ? owner : channel % places.length) === index;
+  };
+  const all = channels.map((memory, channel) => ({ index: channel, memory }));
+  return { fd, layout, channels: all.filter((channel) => mine(channel.index)) };
+}
 
 // A clone of the mounted descriptor; -1 where /dev/fuse may not be opened again, as in a process that only fusermount3
 // could help: then a single queue uses the mounted one.
@@ -101,6 +125,7 @@ export function queueSettings(
   fd: number,
   connection: Connection,
   options: ResolvedOptions,
+  ring: Ring | undefined,
   opened: number[],
 ): QueueSettings[] {
   const { places } = plan;
@@ -116,7 +141,7 @@ export function queueSettings(
     timeoutMs: options.requestTimeoutMs,
     slowMs: options.slowMs,
     trace: options.debug !== false,
-    depth: options.queueDepth,
+    depth: options.queueDepth === "auto" ? URING_DEPTH : Math.min(options.queueDepth, URING_DEPTH_MAX),
     successor: false,
     spinUs: options.spinUs === "auto" && options.placement === "dedicated" ? DEDICATED_SPIN_US : options.spinUs,
     sleepIn: options.sleepIn,
@@ -130,6 +155,7 @@ export function queueSettings(
     }
     const latencyFd = awake ? openCpuLatency() : -1;
     if (latencyFd >= 0) opened.push(latencyFd);
-    return { ...common, index, cpus, pin, latencyFd, fd: clone >= 0 ? clone : fd };
+    const channels = ring === undefined ? undefined : ringSettings(ring, places, index);
+    return { ...common, index, cpus, pin, latencyFd, ring: channels, fd: clone >= 0 ? clone : fd };
   });
 }

@@ -91,6 +91,11 @@ interface Holder {
   readonly request: Request;
 }
 
+const PLACE = Symbol("place");
+interface BufferHolder extends Holder {
+  [PLACE]?: Uint8Array;
+}
+
 function getter(target: object, key: string, get: (request: Request) => unknown): void {
   Object.defineProperty(target, key, {
     get(this: Holder) {
@@ -134,12 +139,26 @@ function addTail(target: object, tail: Tail): void {
   if (tail === "name+value" || tail === "data" || tail === "forgets") addDataIn(target);
 }
 
+// Remembers the view of the place that the tag's last request had; most lanes never give another.
+function addBuffer(target: object, start: (request: Request) => number): void {
+  Object.defineProperty(target, "buffer", {
+    get(this: BufferHolder) {
+      const { request } = this;
+      const from = start(request);
+      const size = request.dataOut + request.dataCapacity - from;
+      const known = this[PLACE];
+      if (known !== undefined && known.byteOffset === from && known.length === size) return known;
+      this[PLACE] = request.arena.bytes.subarray(from, from + size);
+      return this[PLACE];
+    },
+    enumerable: true,
+  });
+}
+
 function addOutData(target: object, outData: OutData, fixed: number): void {
   if (outData === "none") return;
   const start = (request: Request) => request.dataOut + fixed;
-  lazy(target, "buffer", (request) =>
-    request.arena.bytes.subarray(start(request), request.dataOut + request.dataCapacity),
-  );
+  addBuffer(target, start);
   getter(target, "bufferAddress", (request) => request.address(start(request)));
   getter(target, "capacity", (request) => request.dataCapacity - fixed);
   if (outData === "dirents" || outData === "direntplus") {

@@ -7,7 +7,7 @@ import { FuseInHeader } from "../abi/fuse-structs.ts";
 
 const AT = FuseInHeader.at;
 
-/** Where a tag's memory lies in the arena, in bytes; constant for the life of the tag. */
+/** Where a tag's memory lies in the arena, in bytes. */
 export interface Placement {
   readonly inHeader: number;
   readonly outHeader: number;
@@ -27,8 +27,10 @@ export class Request {
   readonly inHeader: number;
   readonly outHeader: number;
   readonly opOut: number;
-  readonly dataOut: number;
-  readonly dataCapacity: number;
+
+  /** Constant for the life of the tag, or set by the transport for each request (ring). */
+  dataOut: number;
+  dataCapacity: number;
 
   /** Set by the transport for each request. */
   opIn = 0;

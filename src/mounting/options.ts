@@ -32,14 +32,14 @@ export interface MountOptions {
   /** Which lane carries the requests. Default "auto": the fastest that works here. */
   readonly lane?: LaneChoice;
   /**
-   * Worker threads, module form only, 1..256. Default "auto": one per CPU on lane io_uring where the filesystem is
-   * `parallel`, else one.
+   * Worker threads, module form only, 1..256. Default "auto": one per CPU on lanes ring and io_uring where the
+   * filesystem is `parallel`, else one.
    */
   readonly workers?: "auto" | number;
   /**
    * Where workers run: each pinned to a core and serving that core's callers ("per-core", module form), on cores of
    * their own that serve all the others ("dedicated", module form), or anywhere ("none"). Default "auto": per-core
-   * for several workers on lane io_uring, else none.
+   * for several workers on lanes ring and io_uring, else none.
    */
   readonly placement?: "auto" | "per-core" | "dedicated" | "none";
   /**
@@ -55,9 +55,13 @@ export interface MountOptions {
   readonly cpuIdle?: "auto" | "poll" | "sleep";
   /** Where idle workers sleep: in the kernel (default), or on a shared word, woken by a doorbell thread. */
   readonly sleepIn?: "kernel" | "doorbell";
-  /** Lane io_uring: requests in flight per CPU, 1..256. Default 8. */
-  readonly queueDepth?: number;
-  /** Milliseconds until a promise's request is answered ETIMEDOUT (io_uring: once it settled); 0 (default): never. */
+  /** Lanes ring and io_uring: requests in flight per CPU, 1..1024 (io_uring: 256). Default "auto": 64 and 8. */
+  readonly queueDepth?: "auto" | number;
+  /** Lane ring: bytes of request and reply data in flight per CPU, 4096..67108864. Default "auto": the module's, 1 MiB. */
+  readonly payloadPool?: "auto" | number;
+  /** Lane ring: microseconds that callers look for their reply before they sleep, 0..10000. Default "auto": the module's. */
+  readonly callerSpinUs?: "auto" | number;
+  /** Milliseconds until a promise's request is answered ETIMEDOUT (ring, io_uring: once it settled); 0 (default): never. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds after which a waiting request raises `slow`; 0: never. Default 1000. */
   readonly slowMs?: number;
@@ -96,7 +100,9 @@ const DEFAULTS: ResolvedOptions = {
   spinUs: "auto",
   cpuIdle: "auto",
   sleepIn: "kernel",
-  queueDepth: 8,
+  queueDepth: "auto",
+  payloadPool: "auto",
+  callerSpinUs: "auto",
   requestTimeoutMs: 0,
   slowMs: 1000,
   maxInFlight: 1024,
@@ -125,6 +131,11 @@ const integer =
     if (!(Number.isInteger(value) && (value as number) >= low && (value as number) <= high)) {
       refuse(key, value, `an integer in ${low}..${high}${otherwise}`);
     }
+  };
+const autoOr =
+  (low: number, high: number): Check =>
+  (key, value) => {
+    if (value !== "auto") integer(low, high, ', or "auto"')(key, value);
   };
 const oneOf =
   (...choices: readonly string[]): Check =>
@@ -158,9 +169,7 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   allowNonEmpty: boolean,
   via: oneOf("auto", "mount", "fusermount"),
   lane: oneOf("auto", "ring", "io_uring", "dev"),
-  workers: (key, value) => {
-    if (value !== "auto") integer(1, WORKERS_MAX, ', or "auto"')(key, value);
-  },
+  workers: autoOr(1, WORKERS_MAX),
   placement: oneOf("auto", "per-core", "dedicated", "none"),
   cpuIdle: oneOf("auto", "poll", "sleep"),
   sleepIn: oneOf("kernel", "doorbell"),
@@ -168,7 +177,9 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
     const fine = value === "auto" || (typeof value === "number" && value >= 0 && value <= SPIN_US_MAX);
     if (!fine) refuse(key, value, `"auto" or a number in 0..${SPIN_US_MAX}`);
   },
-  queueDepth: integer(1, 256),
+  queueDepth: autoOr(1, 1024),
+  payloadPool: autoOr(4096, 64 * 2 ** 20),
+  callerSpinUs: autoOr(0, 10_000),
   requestTimeoutMs: integer(0, 2 ** 31 - 1),
   slowMs: integer(0, 2 ** 31 - 1),
   maxInFlight: integer(16, 4096),

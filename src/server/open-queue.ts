@@ -6,9 +6,12 @@ import { PAGE_SIZE } from "../../ffi/memory.ts";
 import { traceReply, traceRequest } from "../codec/trace.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Filesystem, SessionContext } from "../fs/filesystem.ts";
-import { openDevTransport } from "../transport/dev.ts";
+import { type DevTransportOptions, openDevTransport } from "../transport/dev.ts";
 import { openUringTransport } from "../transport/io-uring.ts";
-import type { Transport } from "../transport/transport.ts";
+import { openRingTransport } from "../transport/ring.ts";
+import { createRingCommands } from "../transport/ring-commands.ts";
+import type { RingLayout } from "../transport/ring-layout.ts";
+import type { Lane, Transport } from "../transport/transport.ts";
 import { createBacking } from "./backing.ts";
 import type { Board } from "./board.ts";
 import type { DispatchEvents } from "./dispatch.ts";
@@ -18,6 +21,13 @@ import type { Notifications } from "./notifications.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { statisticsRow } from "./statistics.ts";
 import { createWaitPolicy } from "./wait-policy.ts";
+
+/** Ring: what one worker needs to serve its channels. */
+export interface RingSettings {
+  readonly fd: number;
+  readonly layout: RingLayout;
+  readonly channels: readonly { readonly index: number; readonly memory: SharedArrayBuffer }[];
+}
 
 /** What every queue of a session is told; plain data, so that it can be posted to a worker. */
 export interface QueueSettings {
@@ -35,7 +45,8 @@ export interface QueueSettings {
   readonly timeoutMs: number;
   readonly slowMs: number;
   readonly trace: boolean;
-  readonly lane: "dev" | "io_uring";
+  readonly lane: Lane;
+  readonly ring: RingSettings | undefined;
   /** io_uring: CPUs whose queues this worker serves, and requests in flight for each. */
   readonly cpus: readonly number[];
   readonly depth: number;
@@ -77,14 +88,32 @@ function openTransport(settings: QueueSettings): Transport {
   const { fd, connection, maxInFlight, lane, cpus, depth, index, spinUs } = settings;
   const maxPayload = Math.max(connection.maxWrite, connection.maxPages * PAGE_SIZE);
   const common = { fd, maxPayload, maxInFlight, inSizes: inputSizes(connection), spins: devSpinUs(spinUs) > 0 };
-  if (lane === "dev" || cpus.length === 0) return openDevTransport(common);
-  const dev = index === 0 ? openDevTransport({ ...common, firstTag: cpus.length * depth }) : undefined;
-  dev?.setBlocking(false);
   try {
+    if (lane === "ring") return openRing(settings, common);
+    if (lane === "dev" || cpus.length === 0) return openDevTransport(common);
+    const dev = index === 0 ? openDevTransport({ ...common, firstTag: cpus.length * depth }) : undefined;
+    dev?.setBlocking(false);
     return openUringTransport({ fd, cpus, depth, maxPayload, dev });
   } catch (thrown) {
     throw new LaneError(lane, thrown);
   }
+}
+
+// Worker 0 also serves the device for the others: whatever did not fit into a channel.
+function openRing({ ring, index }: QueueSettings, common: DevTransportOptions): Transport {
+  if (ring === undefined || ring.channels.length === 0) return openDevTransport(common);
+  const openDev = (firstTag: number): Transport => {
+    const dev = openDevTransport({ ...common, firstTag, spins: true });
+    dev.setBlocking(false);
+    return dev;
+  };
+  const { fd, layout, channels } = ring;
+  const commands = createRingCommands(
+    fd,
+    channels.map((channel) => channel.index),
+  );
+  const { inSizes } = common;
+  return openRingTransport({ layout, channels, commands, inSizes, openDev: index === 0 ? openDev : undefined });
 }
 
 const devSpinUs = (spinUs: "auto" | number): number => (spinUs === "auto" ? 0 : spinUs);

@@ -136,7 +136,15 @@ describe("probe of dev", () => {
 });
 
 describe("probe of ring", () => {
+  const RING = { "/dev/rfuse": "device" };
+  it("is READY where the device can be opened", () => expect(found("ring", { files: RING }).code).toBe("READY"));
   it("is NO_MODULE without /dev/rfuse", () => refuses(found("ring"), "NO_MODULE", /modprobe rfuse/));
+
+  it.each([
+    ["NO_MODULE", "no driver is behind it", -ERRNO.ENODEV, /modprobe rfuse/],
+    ["NO_PERMISSION", "it may not be opened", -ERRNO.EACCES, /chmod/],
+    ["NO_PERMISSION", "device rules forbid it", -ERRNO.EPERM, /--device/],
+  ] as const)("is %s when %s", (code, _, open, remedy) => refuses(found("ring", { files: RING, open }), code, remedy));
 });
 
 describe("probePassthrough", () => {

@@ -4,6 +4,7 @@
 import { ERRNO, errnoName } from "../../ffi/errno.ts";
 import { CAP } from "../../ffi/thread.ts";
 import { hasCapability, inFirstUserNamespace, kernelIsBefore, type Machine, THIS_MACHINE } from "./machine.ts";
+import { RING_DEVICE } from "./ring-setup.ts";
 import type { Lane } from "./transport.ts";
 
 /** Why something cannot be used, or READY; stable for programs. */
@@ -91,11 +92,25 @@ function helped(machine: Machine): Finding {
   );
 }
 
+const LOAD_RING = "modprobe rfuse (the module is in kmod/)";
+const RING_ERRORS: Readonly<Record<number, Finding>> = {
+  [ERRNO.ENOENT]: missing("NO_MODULE", `there is no ${RING_DEVICE}`, LOAD_RING),
+  [ERRNO.ENODEV]: missing("NO_MODULE", `${RING_DEVICE} leads to no driver`, LOAD_RING),
+  [ERRNO.ENXIO]: missing("NO_MODULE", `${RING_DEVICE} leads to no driver`, LOAD_RING),
+  [ERRNO.EACCES]: missing("NO_PERMISSION", `${RING_DEVICE} may not be opened`, `chown or chmod ${RING_DEVICE}`),
+  [ERRNO.EPERM]: missing(
+    "NO_PERMISSION",
+    `device rules forbid ${RING_DEVICE}`,
+    `start the container with --device ${RING_DEVICE}`,
+  ),
+};
+
+// Which version the module speaks is only told to a mounted connection.
 function probeRing(machine: Machine): Finding {
-  if (!machine.exists("/dev/rfuse")) {
-    return missing("NO_MODULE", "there is no /dev/rfuse", "modprobe rfuse (the module is in kmod/)");
-  }
-  return missing("NOT_IN_THIS_VERSION", "this version has no ring lane");
+  if (!machine.exists(RING_DEVICE)) return RING_ERRORS[ERRNO.ENOENT] as Finding;
+  const opened = machine.open(RING_DEVICE);
+  if (opened >= 0) return READY;
+  return RING_ERRORS[-opened] ?? missing("NO_MODULE", `${RING_DEVICE}: ${errnoName(opened)}`, LOAD_RING);
 }
 
 function ringError(machine: Machine, error: number): Finding {

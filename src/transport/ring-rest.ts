@@ -1,0 +1,64 @@
+// Owns: how a worker rests that cannot sit in WAIT: because it watches the device too, or because its event loop turns. An
+// eventfd of all its channels and the device are in one epoll set, whose descriptor polls readable when it shall wake.
+// Ordering: `need_wakeup` is stored (a full barrier) before the caller's last look at `events`; the kernel publishes before
+// it looks at `need_wakeup`. Edges that are taken were raised before that look. So no wake-up is lost.
+
+import { createEpoll } from "../../ffi/epoll.ts";
+import { close, write } from "../../ffi/file.ts";
+import { createEventFd } from "../../ffi/io-uring.ts";
+import { createArena } from "../../ffi/memory.ts";
+import type { RingChannel } from "./ring-channel.ts";
+
+/** Names in the epoll set. */
+const SIGNAL = 0;
+const DEVICE = 1;
+
+export interface RingRest {
+  /** Polls readable when a channel or the device has had something since the last `take`. */
+  readonly fd: number;
+  /** The eventfd for the kernel to raise. */
+  readonly signal: number;
+  /** Whether the kernel raises it now. */
+  readonly watching: boolean;
+  watch(on: boolean): void;
+  /** Adds the device. Errors: `SyscallError`. */
+  addDevice(fd: number): void;
+  /** Waits at most `timeoutMs` (-1: for ever) and takes what came; true when the device was among it. Hot. */
+  take(timeoutMs: number): boolean;
+  close(): void;
+}
+
+/** Errors: `SyscallError`. */
+export function createRingRest(channels: readonly RingChannel[]): RingRest {
+  const signal = createEventFd();
+  const epoll = createEpoll();
+  let watching = false;
+  epoll.add(signal, SIGNAL);
+  return {
+    fd: epoll.fd,
+    signal,
+    get watching() {
+      return watching;
+    },
+    // hot
+    watch(on) {
+      watching = on;
+      for (let index = 0; index < channels.length; index++) (channels[index] as RingChannel).watch(on);
+    },
+    addDevice: (fd) => epoll.add(fd, DEVICE),
+    // hot
+    take(timeoutMs) {
+      const changes = epoll.wait(timeoutMs);
+      let device = false;
+      for (let index = 0; index < changes; index++) if (epoll.name(index) === DEVICE) device = true;
+      return device;
+    },
+    close() {
+      const one = createArena(8);
+      one.words[0] = 1;
+      write(signal, one.address, 8); // a doorbell thread that sits in poll(2) is not woken by a close
+      epoll.close();
+      close(signal);
+    },
+  };
+}
