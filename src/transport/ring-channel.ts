@@ -102,7 +102,7 @@ export function createRingChannel(options: RingChannelOptions): RingChannel {
   const poolEnd = layout.payload_offset + layout.payload_pool;
   const pageMask = layout.page_size - 1;
 
-  let seen = (Atomics.load(words, kEvents) + 1) | 0; // so that the first look looks
+  let seen = (Atomics.load(words, kEvents) - 1) | 0; // the first look looks; counting up does not come to it
   let head = Atomics.load(words, pendingHead);
   let tail = head;
   let forgetAt = Atomics.load(words, forgetHead);
