@@ -14,6 +14,7 @@ import type { Guardian } from "./mounting/guardian.ts";
 import { isMounted } from "./mounting/mount-table.ts";
 import type { MountOptions } from "./mounting/options.ts";
 import type { LanePlan } from "./queue-settings.ts";
+import type { QueueSettings } from "./server/open-queue.ts";
 import { type Statistics, sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
 import type { Ring } from "./transport/ring-setup.ts";
@@ -21,8 +22,7 @@ import { unmountOnThread } from "./unmount-thread.ts";
 
 /** What a session consists of once it is mounted. */
 export interface Session {
-  /** Within the process. */
-  readonly name: string;
+  readonly settings: QueueSettings;
   readonly fd: number;
   readonly via: Attached["via"];
   readonly device: string;
@@ -67,7 +67,7 @@ export class MountHandle implements Mount {
   /** The session is mounted and agreed; the server starts next. */
   attach(session: Session): void {
     this.session = session;
-    this.notifications.start(session.fd, session.name, session.connection);
+    this.notifications.start(session.settings);
   }
 
   /** Every queue serves. */

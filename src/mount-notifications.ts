@@ -2,9 +2,10 @@
 // everything fails.
 
 import { ERRNO, type FuseError, fuseErrorOf } from "./codec/fuse-error.ts";
-import type { Connection } from "./fs/connection.ts";
 import { MountError } from "./mounting/errors.ts";
 import { createNotifications, type Notifications } from "./server/notifications.ts";
+import { type NotifierFds, takeBackAll } from "./server/notifier-fds.ts";
+import type { QueueSettings } from "./server/open-queue.ts";
 import { startNotifier } from "./start-thread.ts";
 
 /** Number of the calling thread among those of a session that notify; workers follow. */
@@ -17,15 +18,18 @@ function failed(what: string, error: FuseError): MountError {
 
 export class MountNotifications {
   private own: Notifications | undefined;
+  private fds: NotifierFds | undefined;
 
-  /** The session is mounted; `fd` stays open until `end`. */
-  start(fd: number, session: string, connection: Connection): void {
-    this.own = createNotifications({ fd, session, asker: CALLING_THREAD, connection, startNotifier });
+  /** The session is mounted; its descriptor stays open until `end`. */
+  start({ sessionFd: fd, session, connection, notifierFds: fds }: QueueSettings): void {
+    this.fds = fds;
+    this.own = createNotifications({ fd, session, asker: CALLING_THREAD, connection, fds, startNotifier });
   }
 
-  /** The session has ended: what waits fails, and so does what comes. */
+  /** The session has ended on every thread: what waits fails, and so does what comes. */
   end(): void {
     this.own?.end();
+    if (this.fds !== undefined) takeBackAll(this.fds);
   }
 
   /** Those of the calling thread. Errors: `MountError` NOTIFICATION_FAILED before the session. */

@@ -152,9 +152,12 @@ async function start(
     const plan = agreedPlan(planned, connection);
     ring = await explain("LANE_UNAVAILABLE", "lane ring", () => ringOf(plan, fd, options));
     const settings = queueSettings(plan, fd, connection, options, ring, opened);
-    const { statistics, session: name } = settings[0] as QueueSettings;
+    const first = settings[0] as QueueSettings;
+    const { statistics } = first;
     const { signal } = options;
-    handle.attach({ name, fd, via, plan, device, connection, statistics, server, guardian, ring, opened, signal });
+    handle.attach({
+      ...{ settings: first, fd, via, plan, device, connection, statistics, server, guardian, ring, opened, signal },
+    });
     const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () =>
       server.serve(settings, handle.notifications.thread),
     );

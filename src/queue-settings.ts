@@ -11,6 +11,7 @@ import { openDevice } from "./mounting/attach.ts";
 import { MountError } from "./mounting/errors.ts";
 import type { ResolvedOptions } from "./mounting/options.ts";
 import { createBoard } from "./server/board.ts";
+import { createNotifierFds } from "./server/notifier-fds.ts";
 import type { QueueSettings, RingSettings } from "./server/open-queue.ts";
 import { placeWorkers, type WorkerPlace } from "./server/placement.ts";
 import { createStatistics } from "./server/statistics.ts";
@@ -134,6 +135,7 @@ export function queueSettings(
     connection,
     sessionFd: fd,
     session: `rfuse-${randomUUID()}`,
+    notifierFds: createNotifierFds(places.length + 1), // the calling thread, then the workers
     count: places.length,
     board: createBoard(places.length).buffer,
     statistics: createStatistics(places.length),

@@ -1,9 +1,9 @@
 // Owns: starting a thread of ours; the one place that knows its file.
 
 import { ERRNO } from "../ffi/errno.ts";
-import { close, dup } from "../ffi/file.ts";
 import type { StartDoorbell } from "./server/doorbell.ts";
-import type { StartNotifier } from "./server/notify-queue.ts";
+import type { StartNotifier } from "./server/notifications.ts";
+import { lendFd, takeBack } from "./server/notifier-fds.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
 /** A new thread that was given its first message. */
@@ -18,21 +18,18 @@ export const startDoorbell: StartDoorbell = (fd, board, queue) => {
   startThread({ type: "doorbell", fd, board: board.buffer, queue });
 };
 
-/**
- * Starts a thread that sends notifications. It has a descriptor of its own, which it closes as it ends: the number of the
- * session's may be another's by the time that a message goes out.
- */
-export const startNotifier: StartNotifier = (sessionFd, done) => {
-  const fd = dup(sessionFd);
-  if (fd < 0) return { send: () => queueMicrotask(() => done(fd)), end: () => {} };
-  const worker = startThread({ type: "notifier", fd });
+/** Starts a thread that sends notifications. */
+export const startNotifier: StartNotifier = ({ fd, fds, asker }, done) => {
+  const word = lendFd(fds, asker, fd);
+  if (word < 0) return { send: () => queueMicrotask(() => done(word)), end: () => {} };
+  const worker = startThread({ type: "notifier", fds, word });
   let failed = false;
   let sent = 0;
   function fail(): void {
     if (!failed) {
       failed = true;
       worker.terminate();
-      close(fd);
+      takeBack(fds, word);
     }
     for (; sent > 0; sent--) done(-ERRNO.EIO);
   }

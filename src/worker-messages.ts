@@ -2,6 +2,7 @@
 
 import type { InitWishes } from "./fs/connection.ts";
 import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
+import type { NotifierFds } from "./server/notifier-fds.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
 
 /** What a filesystem module's default export is called with. */
@@ -22,7 +23,7 @@ export type ToWorker =
   | { readonly type: "load"; readonly url: string; readonly context: FilesystemContext; readonly share: boolean }
   | { readonly type: "serve"; readonly settings: QueueSettings }
   | { readonly type: "doorbell"; readonly fd: number; readonly board: SharedArrayBuffer; readonly queue: number }
-  | { readonly type: "notifier"; readonly fd: number }
+  | { readonly type: "notifier"; readonly fds: NotifierFds; readonly word: number }
   | { readonly type: "notify"; readonly message: Uint8Array }
   | { readonly type: "leave" }
   | { readonly type: "unmount"; readonly path: string; readonly flags: number };

@@ -6,6 +6,7 @@
 import { close } from "../ffi/file.ts";
 import { MountError } from "./mounting/errors.ts";
 import { abandonOrphans, abortOrphans, hasEnded, resendOrphans } from "./orphans.ts";
+import { takeBackAll } from "./server/notifier-fds.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
 import { count as addTo, COUNT, statisticsRow } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
@@ -101,6 +102,7 @@ export function createWorkerServer(
     thread.end();
     await within(thread.gone, END_MS, "its thread did not end");
     for (const fd of mine) close(fd);
+    takeBackAll((settings[index] as QueueSettings).notifierFds, index + 1);
   }
 
   /** Starts a dead worker's successor; resolves, when that serves, with its end to come. */

@@ -2,7 +2,6 @@
 // unmounts.
 // A queue's worker answers no message while it serves: it sleeps in the kernel. It ends with the connection.
 
-import { close } from "../ffi/file.ts";
 import { umount } from "../ffi/mount.ts";
 import { unshareFs } from "../ffi/thread.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
@@ -10,7 +9,7 @@ import type { Board } from "./server/board.ts";
 import { runDoorbell } from "./server/doorbell.ts";
 import { methodNames } from "./server/methods.ts";
 import { createNotifications } from "./server/notifications.ts";
-import { sendNotification } from "./server/notify.ts";
+import { sendBy, takeBack } from "./server/notifier-fds.ts";
 import { openQueue, type QueueSettings } from "./server/open-queue.ts";
 import { startDoorbell, startNotifier } from "./start-thread.ts";
 import { type FilesystemContext, type FromWorker, type ToWorker, toPlain } from "./worker-messages.ts";
@@ -20,7 +19,7 @@ const scope = globalThis as unknown as {
   postMessage(message: FromWorker): void;
 };
 let filesystem: Filesystem | undefined;
-let notifierFd = -1;
+let notifier: Extract<ToWorker, { type: "notifier" }> | undefined;
 
 const say = (message: FromWorker): void => scope.postMessage(message);
 
@@ -61,6 +60,7 @@ async function serve(settings: QueueSettings): Promise<void> {
       session: settings.session,
       asker: settings.index + 1,
       connection: settings.connection,
+      fds: settings.notifierFds,
       startNotifier,
     }),
   );
@@ -80,12 +80,13 @@ async function obey(message: ToWorker): Promise<void> {
       runDoorbell(message.fd, new Int32Array(message.board) as Board, message.queue);
       return process.exit(0);
     case "notifier":
-      notifierFd = message.fd;
+      notifier = message;
       return;
     case "notify":
-      return say({ type: "notified", result: sendNotification(notifierFd, message.message) });
+      if (notifier === undefined) throw new Error("notify before notifier");
+      return say({ type: "notified", result: sendBy(notifier.fds, notifier.word, message.message) });
     case "leave":
-      close(notifierFd);
+      if (notifier !== undefined) takeBack(notifier.fds, notifier.word);
       return process.exit(0);
     case "unmount":
       say({ type: "unmounted", result: umount(message.path, message.flags) });

@@ -7,6 +7,7 @@ import { PAGE_SIZE } from "../../ffi/memory.ts";
 import { FuseError, fuseErrorOf } from "../codec/fuse-error.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Notifier } from "../fs/notifier.ts";
+import type { NotifierFds } from "./notifier-fds.ts";
 import {
   type Encoded,
   encodeDeleteEntry,
@@ -20,10 +21,16 @@ import {
   encodeStore,
   sendNotification,
 } from "./notify.ts";
-import { type HeldRequests, NotifyQueue, type StartNotifier } from "./notify-queue.ts";
+import { type HeldRequests, type NotifierThread, NotifyQueue } from "./notify-queue.ts";
 
 /** Time that an answer to RETRIEVE may take while a handler of the asking thread runs, which may be in its way. */
 const RETRIEVE_MS = 5000;
+
+/** Starts a notifier thread of `asker` over a duplicate of `fd`; given by the composition root. */
+export type StartNotifier = (
+  options: Pick<NotificationsOptions, "fd" | "fds" | "asker">,
+  done: (result: number) => void,
+) => NotifierThread;
 
 export interface NotificationsOptions {
   /** A descriptor of the connection, open until `end`. */
@@ -33,6 +40,8 @@ export interface NotificationsOptions {
   /** Number of the thread within the session. */
   readonly asker: number;
   readonly connection: Connection;
+  /** Of the session. */
+  readonly fds: NotifierFds;
   readonly startNotifier: StartNotifier;
 }
 
@@ -61,7 +70,7 @@ interface Answer {
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { fd, session, asker, connection, startNotifier } = options;
   const piecePages = Math.max(1, Math.min(RETRIEVE_PAGES, connection.maxPages - 1));
-  const queue = new NotifyQueue(fd, startNotifier);
+  const queue = new NotifyQueue((done) => startNotifier(options, done));
   const retrievals = new Map<bigint, PromiseWithResolvers<Uint8Array>>();
   // Begins anywhere: a worker that takes the place of another must not take its answers.
   // With the writeback cache the kernel keeps its own size of a file until it has dropped the inode.

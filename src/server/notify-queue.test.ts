@@ -14,8 +14,7 @@ interface Played {
 
 function open(held?: HeldRequests) {
   const threads: Played[] = [];
-  const queue = new NotifyQueue(3, (fd, done) => {
-    expect(fd).toBe(3);
+  const queue = new NotifyQueue((done) => {
     const played: Played = { sent: [], done, ended: false };
     threads.push(played);
     return {

@@ -7,12 +7,12 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { NOTIFIED } from "../fs/notifier.ts";
+import { THREADS_PER_ASKER } from "./notifier-fds.ts";
 
 /** Time until a notification that has not been done is looked at, and between looks. */
 const LOOK_MS = 10;
 /** Longest time that a promise waits while handlers of its own thread run. */
 const PATIENCE_MS = 1000;
-const MAX_THREADS = 4;
 
 /** A thread that sends notifications, one after the other. */
 export interface NotifierThread {
@@ -21,8 +21,8 @@ export interface NotifierThread {
   end(): void;
 }
 
-/** Starts a thread that writes to `fd`, which it must not close; `done` gets the result of each message, in order. */
-export type StartNotifier = (fd: number, done: (result: number) => void) => NotifierThread;
+/** Starts a thread; `done` gets the result of each message, in order. */
+export type StartNotifierThread = (done: (result: number) => void) => NotifierThread;
 
 /** Requests whose handlers run on this thread. */
 export interface HeldRequests {
@@ -49,14 +49,12 @@ interface Lane {
 export class NotifyQueue {
   private readonly waiting = new Set<Item>();
   private readonly lanes: Lane[] = [];
-  private readonly fd: number;
-  private readonly startThread: StartNotifier;
+  private readonly startThread: StartNotifierThread;
   private held: HeldRequests | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
   private ended = false;
 
-  constructor(fd: number, startThread: StartNotifier) {
-    this.fd = fd;
+  constructor(startThread: StartNotifierThread) {
     this.startThread = startThread;
   }
 
@@ -109,7 +107,7 @@ export class NotifyQueue {
   }
 
   private addLane(): void {
-    const lane: Lane = { item: undefined, thread: this.startThread(this.fd, (result) => this.done(lane, result)) };
+    const lane: Lane = { item: undefined, thread: this.startThread((result) => this.done(lane, result)) };
     this.lanes.push(lane);
   }
 
@@ -149,7 +147,7 @@ export class NotifyQueue {
       open ||= !item.settled;
     }
     const stuck = this.lanes.every(({ item }) => item !== undefined && now - item.since > LOOK_MS);
-    if (stuck && this.lanes.length < MAX_THREADS && this.nextItem() !== undefined) {
+    if (stuck && this.lanes.length < THREADS_PER_ASKER && this.nextItem() !== undefined) {
       this.addLane();
       this.feed();
     }

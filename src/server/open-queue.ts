@@ -18,6 +18,7 @@ import type { DispatchEvents } from "./dispatch.ts";
 import type { StartDoorbell } from "./doorbell.ts";
 import { inputSizes } from "./init.ts";
 import type { Notifications } from "./notifications.ts";
+import type { NotifierFds } from "./notifier-fds.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { statisticsRow } from "./statistics.ts";
 import { createWaitPolicy } from "./wait-policy.ts";
@@ -36,6 +37,8 @@ export interface QueueSettings {
   readonly sessionFd: number;
   /** Name of the session within the process. */
   readonly session: string;
+  /** Descriptors of its notifier threads. */
+  readonly notifierFds: NotifierFds;
   readonly index: number;
   readonly count: number;
   readonly connection: Connection;
