@@ -12,21 +12,25 @@ import { runAndCount, type Suite } from "../gate/run-suite.ts";
 const MINUTE_MS = 60_000;
 const ROOT = join(import.meta.dirname, "../..");
 const VITEST = [process.execPath, "--bun", join(ROOT, "node_modules/.bin/vitest"), "run", "--project", "ring"];
-const LANE = existsSync("/dev/rfuse") ? "ring" : "dev";
 
 /** A suite of the guest; `short` ones are those of `npm test`. */
 interface GuestSuite extends Suite {
   readonly short: boolean;
+  readonly needsModule?: boolean;
 }
 
-const vitest = (env: string, file: string) => ["env", env, ...VITEST, `test/ring/${file}.test.ts`];
+const vitest = (file: string, env = "RFUSE_FILESYSTEMS=memory") => ["env", env, ...VITEST, `test/ring/${file}.test.ts`];
+const module = (...parts: string[]) => ["/ring/suite", "-m", process.env["RFUSE_MODULE"] ?? "", ...parts];
+const times = { totalMs: 30 * MINUTE_MS, idleMs: 6 * MINUTE_MS };
 
 // biome-ignore format: one table, read by eye
 const SUITES: readonly GuestSuite[] = [
-  { name: `memory on ${LANE}`, short: true, command: vitest("RFUSE_FILESYSTEMS=memory", "behaviour"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
-  { name: `application on ${LANE}`, short: true, command: vitest("RFUSE_FILESYSTEMS=memory", "application"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
-  { name: `death on ${LANE}`, short: true, command: vitest("RFUSE_FILESYSTEMS=memory", "death"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
-  { name: `passthrough on ${LANE}`, short: false, command: vitest("RFUSE_FILESYSTEMS=passthrough", "behaviour"), count: "events", totalMs: 20 * MINUTE_MS, idleMs: 6 * MINUTE_MS },
+  { name: "module", short: true, needsModule: true, command: module("serve", "death", "abuse"), count: "closing-line", ...times },
+  { name: "evil", short: false, needsModule: true, command: module("evil"), count: "closing-line", ...times },
+  { name: "memory", short: true, command: vitest("behaviour"), count: "events", ...times },
+  { name: "application", short: true, command: vitest("application"), count: "events", ...times },
+  { name: "death", short: true, command: vitest("death"), count: "events", ...times },
+  { name: "passthrough", short: false, command: vitest("behaviour", "RFUSE_FILESYSTEMS=passthrough"), count: "events", ...times },
 ];
 
 function chosen(args: readonly string[]): readonly GuestSuite[] {
@@ -35,7 +39,8 @@ function chosen(args: readonly string[]): readonly GuestSuite[] {
   if (unknown !== undefined)
     throw new Error(`no suite "${unknown}"; there are ${SUITES.map(({ name }) => name).join(", ")}`);
   if (only.length > 0) return SUITES.filter(({ name }) => only.includes(name));
-  return SUITES.filter(({ short }) => short || !args.includes("--short"));
+  const possible = SUITES.filter(({ needsModule }) => needsModule !== true || existsSync("/dev/rfuse"));
+  return possible.filter(({ short }) => short || !args.includes("--short"));
 }
 
 const directory = mkdtempSync(join(tmpdir(), "rfuse-gate-"));
