@@ -116,6 +116,26 @@ describe("NotifyQueue", () => {
     expect(results).toEqual([[1, NOTIFIED.LATER]]);
   });
 
+  it("one waits behind another about the same inode: the event loop turns until it is sent, LATER or not", async () => {
+    const held = holding(10);
+    const { queue, send, sent, results, threads } = open(held);
+    send(1, 10);
+    send(2, 10);
+    let free = false;
+    void Promise.all(held.kept).then(() => (free = true));
+    await until(() => results.length === 2);
+    expect(results.map(([, result]) => result)).toEqual([NOTIFIED.LATER, NOTIFIED.LATER]);
+    await Bun.sleep(0);
+    expect(free).toBe(false);
+    threads[0]?.done(0);
+    expect(sent()).toEqual([1, 2]);
+    await until(() => free);
+    send(3, 10);
+    const kept = Promise.all(held.kept);
+    queue.end();
+    await kept;
+  });
+
   it("some handler here runs: LATER after a second, not before", async () => {
     const { send, results } = open(holding(99));
     const started = performance.now();

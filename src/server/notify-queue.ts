@@ -39,6 +39,8 @@ interface Item {
   readonly since: number;
   readonly settle: (result: number) => void;
   settled: boolean;
+  /** It is with a thread, or will never be. */
+  readonly left: () => void;
 }
 
 interface Lane {
@@ -67,9 +69,18 @@ export class NotifyQueue {
   send(targets: readonly number[], message: Uint8Array): Promise<number> {
     if (this.ended) return Promise.resolve(-ERRNO.ENOTCONN);
     const { promise, resolve } = Promise.withResolvers<number>();
-    this.waiting.add({ targets, message, since: performance.now(), settle: resolve, settled: false });
+    const left = Promise.withResolvers<void>();
+    this.waiting.add({
+      targets,
+      message,
+      since: performance.now(),
+      settle: resolve,
+      settled: false,
+      left: left.resolve,
+    });
     this.timer ??= setInterval(() => this.look(), LOOK_MS);
-    this.keep(promise);
+    // LATER may settle one that this thread has still to send: it must not sleep before.
+    this.keep(Promise.all([promise, left.promise]));
     if (this.lanes.length === 0) this.addLane();
     this.feed();
     return promise;
@@ -79,7 +90,10 @@ export class NotifyQueue {
   end(): void {
     this.ended = true;
     clearInterval(this.timer);
-    for (const item of this.items()) this.settle(item, -ERRNO.ENOTCONN);
+    for (const item of this.items()) {
+      this.settle(item, -ERRNO.ENOTCONN);
+      item.left();
+    }
     this.waiting.clear();
     for (const lane of this.lanes) lane.thread.end();
     this.lanes.length = 0;
@@ -125,6 +139,7 @@ export class NotifyQueue {
       if (item === undefined) return;
       this.waiting.delete(item);
       lane.item = item;
+      item.left();
       lane.thread.send(item.message);
     }
   }
