@@ -1,5 +1,5 @@
 // Owns: micro benchmarks of the parts on a request's path, without a kernel: FFI call, io_uring, codec, dispatch, node
-// table, and what one thread pays to wake another.
+// table, what one thread pays to wake another, and the ring's protocol.
 // Each task runs a batch of operations, because one is shorter than the clock's step; the table shows one operation.
 
 import { heapStats } from "bun:jsc";
@@ -12,6 +12,7 @@ import { dispatchTasks } from "./dispatch.ts";
 import { ffiTasks } from "./ffi.ts";
 import { ioUringTasks } from "./io-uring.ts";
 import { nodeTableTasks } from "./node-table.ts";
+import { measureRing } from "./ring.ts";
 import { measureRoundTrips } from "./round-trips.ts";
 import type { MicroRow, MicroTask } from "./task.ts";
 
@@ -77,7 +78,7 @@ export async function runMicro(words: readonly string[]): Promise<number> {
   );
   const wantsTrips = ["round trip", "shared"].some((part) => part.includes(only) || only.includes(part));
   const trips = wantsTrips ? await measureRoundTrips() : [];
-  const all = [...rows, ...trips.filter(({ task }) => task.includes(only))];
+  const all = [...rows, ...trips.filter(({ task }) => task.includes(only)), ...(await measureRing(only))];
   process.stdout.write(`${format(all)}\n`);
   if (values.json !== undefined) {
     await Bun.write(values.json, `${JSON.stringify({ machine: await machineFacts(), rows: all }, null, 1)}\n`);

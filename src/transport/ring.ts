@@ -16,6 +16,8 @@ import { NEXT, type Transport } from "./transport.ts";
 
 /** Requests between two looks at the device while the rings are busy. A power of two. */
 const DEVICE_TURNS = 64;
+/** Looks of one `next` that find news but no request: a background request is only moved in when it was seen. */
+const ROUNDS = 4;
 /** Empty looks between two readings of the clock, and the time between two looks at the device, while it spins. */
 const LOOKS = 256;
 const DEVICE_LOOK_NS = 5_000_000;
@@ -88,7 +90,7 @@ export function openRingTransport(options: RingTransportOptions): Transport {
 
   // hot; when all that the last looks saw is served, whoever sleeps is told of it before the next looks' begin
   function fromRings(): number {
-    for (;;) {
+    for (let round = 0; round < ROUNDS; round++) {
       for (let left = channels.length; left > 0; left--) {
         const tag = fromChannel(channels[at] as RingChannel);
         if (tag >= 0) return tag;
@@ -99,6 +101,7 @@ export function openRingTransport(options: RingTransportOptions): Transport {
       if (ended || !look()) return NEXT.EMPTY;
       flush();
     }
+    return NEXT.EMPTY;
   }
 
   // hot

@@ -185,6 +185,7 @@ export function createRingKernel(shape: RingShape = {}, overrides: Fields = {}) 
     channel.requests.delete(tag);
     channel.words[base] = RFUSE_STATE.FREE;
     channel.free.push(tag);
+    if (channel.backlog.length > 0) showBacklog(channel);
   }
 
   function reap(index: number): void {
@@ -197,8 +198,8 @@ export function createRingKernel(shape: RingShape = {}, overrides: Fields = {}) 
     }
   }
 
-  function showBacklog(channel: Channel): void {
-    Atomics.store(channel.words, control("backlog"), channel.backlog.length);
+  function showBacklog(channel: Channel, movable = channel.backlog.length): void {
+    Atomics.store(channel.words, control("backlog"), movable);
     event(channel);
   }
 
@@ -211,7 +212,7 @@ export function createRingKernel(shape: RingShape = {}, overrides: Fields = {}) 
       channel.moved.push(tag);
       channel.backlog.shift();
     }
-    showBacklog(channel);
+    showBacklog(channel, 0); // what is left waits for a tag
   }
 
   const commands: RingCommands = {
