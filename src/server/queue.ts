@@ -145,9 +145,11 @@ export function createQueue(options: QueueOptions): Queue {
     for (;;) {
       transport.setBlocking(blocking);
       if (blockUntilPending() === "ended") break;
+      wait.leave();
       transport.setBlocking(false);
       if ((await eventsUntil(true)) === "ended") break;
     }
+    wait.leave();
     await end();
   }
 

@@ -65,6 +65,19 @@ describe("spinUs fixed", () => {
     wait.spin(atOnce);
     expect(told).toEqual([true, false, true]);
   });
+
+  it("leave: keeps nobody awake until a spin finds a request again", () => {
+    const told: boolean[] = [];
+    const wait = policy(1, (awake) => void told.push(awake));
+    wait.leave();
+    wait.spin(atOnce);
+    wait.leave();
+    wait.leave();
+    wait.spin(never);
+    expect(told).toEqual([true, false]);
+    wait.spin(atOnce);
+    expect(told).toEqual([true, false, true]);
+  });
 });
 
 describe("spinUs auto", () => {

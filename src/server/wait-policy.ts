@@ -33,7 +33,11 @@ export interface WaitPolicy {
   spin(ready: () => boolean): boolean;
   /** Calls `sleep` once and learns from how long it took. Hot. */
   sleep(sleep: () => void): void;
+  /** The queue waits elsewhere for a while, or for good: whoever is kept awake need not be. */
+  leave(): void;
 }
+
+const nothing = () => {};
 
 function createNever(statistics: StatisticsRow): WaitPolicy {
   return {
@@ -44,6 +48,7 @@ function createNever(statistics: StatisticsRow): WaitPolicy {
       count(statistics, COUNT.sleeps, 1);
       sleep();
     },
+    leave: nothing,
   };
 }
 
@@ -52,10 +57,14 @@ function createNever(statistics: StatisticsRow): WaitPolicy {
 function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (awake: boolean) => void): WaitPolicy {
   let awake = false;
 
+  function keep(all: boolean): void {
+    if (all !== awake) keepAwake(all);
+    awake = all;
+  }
+
   function found(hit: boolean): boolean {
     count(statistics, hit ? COUNT.spinHits : COUNT.spinMisses, 1);
-    if (hit !== awake) keepAwake(hit);
-    awake = hit;
+    keep(hit);
     return hit;
   }
 
@@ -74,6 +83,7 @@ function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (aw
       count(statistics, COUNT.sleeps, 1);
       sleep();
     },
+    leave: () => keep(false),
   };
 }
 
@@ -137,6 +147,7 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
       sleep();
       if (Bun.nanoseconds() - began < IDLE_NS) rest--;
     },
+    leave: nothing,
   };
 }
 
@@ -147,7 +158,7 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
 export function createWaitPolicy(
   spinUs: number | "auto",
   statistics: StatisticsRow,
-  keepAwake: (awake: boolean) => void = () => {},
+  keepAwake: (awake: boolean) => void = nothing,
 ): WaitPolicy {
   if (spinUs === "auto") return createAdaptive(statistics);
   return spinUs === 0 ? createNever(statistics) : createFixed(spinUs * 1000, statistics, keepAwake);
