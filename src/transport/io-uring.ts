@@ -113,7 +113,8 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     // The signal is taken back before the last look, so that whatever comes after that look raises it again.
     read(signal, drain.address, 8);
     commands.enter(0);
-    return completed();
+    const last = completed();
+    return last === NEXT.EMPTY && (ended || live === 0) ? NEXT.ENDED : last;
   }
 
   // hot
