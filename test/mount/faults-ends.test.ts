@@ -2,7 +2,7 @@
 // client hangs, no mount stays, and the daemon, if it lives, ends by itself.
 
 import { describe, expect, it } from "vitest";
-import { type Client, client, type Daemon, mountsAt, startClient, until, within } from "./harness.ts";
+import { type Client, client, type Daemon, errorsOf, mountsAt, startClient, until, within } from "./harness.ts";
 import { LANES, type LaneCase, SINGLE, startOn } from "./lanes.ts";
 import { DEAD, load } from "./load.ts";
 
@@ -52,7 +52,7 @@ async function endsCleanly(daemon: Daemon, { deadly }: End): Promise<void> {
     await until("the guardian's unmount", () => mountsAt(daemon.mountpoint).length === 0, PROMISE_MS);
   } else {
     expect(await daemon.event("closed")).toMatchObject({ reason: "unmounted" });
-    expect(daemon.said.filter(({ event }) => event === "error")).toEqual([]);
+    expect(errorsOf(daemon)).toBe("");
     daemon.hangUp();
     expect(await within("the daemon's end", daemon.exited)).toMatchObject({ status: 0, stderr: "" });
   }

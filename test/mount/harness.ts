@@ -10,7 +10,8 @@ import { PATIENCE } from "../behaviour/pace.ts";
 import type { DaemonSpec, Said } from "./fixtures/daemon.ts";
 
 const MARK = "RFUSE_TEST_DAEMON";
-const DEADLINE_MS = 10_000 * PATIENCE;
+/** Only what hangs waits so long; a busy machine may need most of it to unmount 40,000 files. */
+const DEADLINE_MS = 30_000 * PATIENCE;
 let serial = 0;
 
 /** Waits until `condition` gives something other than undefined and false. Errors: at the deadline. */
@@ -293,6 +294,11 @@ function linkOf(path: string): string {
   } catch {
     return "";
   }
+}
+
+/** The daemon's error events so far, a line each, whole. */
+export function errorsOf({ said }: Daemon): string {
+  return said.flatMap((event) => (event.event === "error" ? [JSON.stringify(event)] : [])).join("\n");
 }
 
 /** Starts a daemon and waits until its mount answers. Errors: what `mount` threw, with its `code`. */

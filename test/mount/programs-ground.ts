@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { MountOptions } from "../../src/index.ts";
-import { type Daemon, mountsAt, within } from "./harness.ts";
+import { type Daemon, errorsOf, mountsAt, until, within } from "./harness.ts";
 import { type LaneCase, startOn } from "./lanes.ts";
 
 /** A filesystem to try programs on. */
@@ -88,11 +88,11 @@ const environment = (mount: string, scratch: string): Record<string, string> => 
 });
 
 async function unmountProperly(daemon: Daemon): Promise<void> {
-  expect(daemon.said.filter(({ event }) => event === "error")).toEqual([]);
+  expect(errorsOf(daemon)).toBe("");
   await daemon.order("unmount");
   daemon.hangUp();
   expect(await within("the daemon's end", daemon.exited)).toMatchObject({ status: 0, stderr: "" });
-  expect(daemon.leftovers()).toEqual([]);
+  await until("nothing left", () => daemon.leftovers().length === 0); // its guardian ends by itself
 }
 
 /** Registers a test of a program; `deadlineMs` is for each of its shells. */
