@@ -13,7 +13,7 @@ import { MountError, type MountErrorCode } from "./mounting/errors.ts";
 import { type Guardian, startGuardian } from "./mounting/guardian.ts";
 import { topMountAt } from "./mounting/mount-table.ts";
 import { checkMountpoint } from "./mounting/mountpoint.ts";
-import { type MountOptions, type ResolvedOptions, resolveOptions } from "./mounting/options.ts";
+import { type MountOptions, type ResolvedOptions, refuseForObject, resolveOptions } from "./mounting/options.ts";
 import {
   agreedPlan,
   chooseLane,
@@ -50,6 +50,7 @@ export async function mount(
   if (typeof filesystem !== "object" || filesystem === null) {
     throw new MountError("FILESYSTEM_FAILED", "the filesystem must be the URL of a module or a filesystem object");
   }
+  if (!(filesystem instanceof URL)) refuseForObject(resolved);
   const real = checkMountpoint(mountpoint, resolved.allowNonEmpty);
   const failed: Lane[] = [];
   let why = "";

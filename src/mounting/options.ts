@@ -208,3 +208,11 @@ export function resolveOptions(options: MountOptions): ResolvedOptions {
   }
   return { ...DEFAULTS, ...given };
 }
+
+/** Refuses what a filesystem object cannot have: the thread that serves it is its caller's. Errors: as above. */
+export function refuseForObject({ workers, placement }: ResolvedOptions): void {
+  if (workers !== "auto" && workers > 1) refuse("workers", workers, '1 or "auto" for a filesystem object');
+  if (placement === "per-core" || placement === "dedicated") {
+    refuse("placement", placement, 'none or "auto" for a filesystem object, whose thread is the caller\'s');
+  }
+}

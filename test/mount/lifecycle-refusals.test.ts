@@ -258,6 +258,15 @@ describe("mount: refuses the filesystem", () => {
     });
   });
 
+  it.each([
+    ["workers", { workers: 2 }],
+    ["placement", { placement: "per-core" }],
+    ["placement", { placement: "dedicated" }],
+  ] as const)("object, whose thread is the caller's, with its own %s %o", async (key, options) => {
+    const failed = await failedMount({ form: "object", options });
+    expect(failed).toMatchObject({ code: "INVALID_OPTION", message: expect.stringContaining(key), stderr: "" });
+  });
+
   it("that is not parallel, with more than one worker", async () => {
     const failed = await failedMount({ options: { workers: 2, filesystemOptions: { parallel: false } } });
     expect(failed).toMatchObject({ code: "INVALID_OPTION", message: expect.stringContaining("workers"), stderr: "" });
