@@ -251,7 +251,9 @@ static_assert(RFUSE_FEATURE_BACKGROUND == 0x4U);
 static_assert(RFUSE_FEATURE_ABANDON == 0x8U);
 static_assert(RFUSE_FEATURE_EVENTFD == 0x10U);
 static_assert(RFUSE_FEATURE_BPF == 0x20U);
+static_assert(RFUSE_FEATURE_WAIT_DEVICE == 0x40U);
 static_assert(RFUSE_WAIT_WATCH == 1);
+static_assert(RFUSE_WAIT_DEVICE == 2);
 
 static_assert(RFUSE_IOC_ATTACH == 0xe701);
 static_assert(RFUSE_IOC_SETUP == 0xc090e702);

@@ -19,7 +19,9 @@ struct rfuse_sleeper {
 	struct wait_queue_entry entry;
 	struct rfuse_conn *conn;
 	wait_queue_head_t *queue;
+	struct wait_queue_entry device_entry;	/* on the stock queue's */
 	bool watch;
+	bool device;
 	DECLARE_BITMAP(channels, RFUSE_MAX_CHANNELS);
 	DECLARE_BITMAP(ready, RFUSE_MAX_CHANNELS);
 };
@@ -65,11 +67,35 @@ static unsigned int rfuse_ready(struct rfuse_sleeper *s)
 	return count;
 }
 
+static bool rfuse_device_pending(struct fuse_iqueue *fiq)
+{
+	return !list_empty_careful(&fiq->pending) ||
+	       !list_empty_careful(&fiq->interrupts) ||
+	       READ_ONCE(fiq->forget_list_head.next);
+}
+
+/* Whether /dev/fuse has something to read; for a sleeper that asks. */
+static bool rfuse_device_ready(struct rfuse_sleeper *s)
+{
+	struct fuse_iqueue *fiq = rfuse_fiq(s->conn->fc);
+	bool ready;
+
+	if (!s->device || !rfuse_device_pending(fiq))
+		return false;
+	/* Older kernels show a request here until queue.c has taken it. */
+	spin_lock(&fiq->lock);
+	ready = rfuse_device_pending(fiq);
+	spin_unlock(&fiq->lock);
+	return ready;
+}
+
 /* Something to do for service() below, or for the daemon. */
 static bool rfuse_stirs(struct rfuse_sleeper *s)
 {
 	unsigned int i;
 
+	if (rfuse_device_ready(s))
+		return true;
 	for_each_set_bit(i, s->channels, s->conn->nchannels) {
 		struct rfuse_channel *c = s->conn->channels[i];
 
@@ -101,18 +127,24 @@ static int rfuse_sleep_once(struct rfuse_sleeper *s, ktime_t *until)
 	int err = 0;
 
 	add_wait_queue(s->queue, &s->entry);
+	if (s->device)
+		add_wait_queue(&rfuse_fiq(s->conn->fc)->waitq,
+			       &s->device_entry);
 	/* Pairs with smp_mb() in rfuse_notify(). */
 	set_current_state(TASK_INTERRUPTIBLE);
 	ended = !rfuse_connected(s->conn->fc);
 	stirs = rfuse_stirs(s);
-	if (ended || stirs)
-		;
-	else if (signal_pending(current))
+	if (signal_pending(current))
 		err = -EINTR;
+	else if (ended || stirs)
+		;
 	else if (!schedule_hrtimeout_range(until, RFUSE_SLACK_NS,
 					   HRTIMER_MODE_ABS))
 		err = -ETIME;
 	__set_current_state(TASK_RUNNING);
+	if (s->device)
+		remove_wait_queue(&rfuse_fiq(s->conn->fc)->waitq,
+				  &s->device_entry);
 	remove_wait_queue(s->queue, &s->entry);
 	return err;
 }
@@ -134,7 +166,8 @@ static long rfuse_wait_for(struct rfuse_sleeper *s, u64 timeout_ns)
 			return -ENODEV;
 		rfuse_service(s);
 		count = rfuse_ready(s);
-		if (count || !timeout_ns || err == -ETIME)
+		if (count || !timeout_ns || err == -ETIME ||
+		    rfuse_device_ready(s))
 			break;
 		if (err)
 			return err;
@@ -192,9 +225,12 @@ long rfuse_wait(struct rfuse_conn *conn, struct rfuse_wait __user *arg)
 
 	if (copy_from_user(&want, arg, sizeof(want)))
 		return -EFAULT;
-	if (want.flags & ~RFUSE_WAIT_WATCH || want.reserved)
+	if (want.flags & ~(RFUSE_WAIT_WATCH | RFUSE_WAIT_DEVICE) ||
+	    want.reserved)
 		return -EINVAL;
 	s.watch = want.flags & RFUSE_WAIT_WATCH;
+	s.device = want.flags & RFUSE_WAIT_DEVICE;
+	init_waitqueue_entry(&s.device_entry, current);
 	init_waitqueue_func_entry(&s.entry, rfuse_sleeper_wake);
 	s.entry.private = current;
 	err = rfuse_choose(&s, &want);

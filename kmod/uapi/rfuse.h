@@ -66,11 +66,15 @@
 #define RFUSE_FEATURE_EVENTFD		0x10U
 /* an eBPF program may answer requests */
 #define RFUSE_FEATURE_BPF		0x20U
+/* RFUSE_WAIT_DEVICE */
+#define RFUSE_FEATURE_WAIT_DEVICE	0x40U
 
 /* --- rfuse_wait.flags --- */
 
 /* wait for others: only channels whose need_wakeup is set count */
 #define RFUSE_WAIT_WATCH		1
+/* return also when /dev/fuse has something to read; the result may then be 0 */
+#define RFUSE_WAIT_DEVICE		2
 
 /**
  * struct rfuse_control - First page of a channel's mapping. Each group of words

@@ -197,10 +197,11 @@ export const RFUSE_FEATURE = Object.freeze({
   ABANDON: 1 << 3,
   EVENTFD: 1 << 4,
   BPF: 1 << 5,
+  WAIT_DEVICE: 1 << 6,
 } as const);
 
 /** `rfuse_wait.flags`. */
-export const RFUSE_WAIT = Object.freeze({ WATCH: 1 << 0 } as const);
+export const RFUSE_WAIT = Object.freeze({ WATCH: 1 << 0, DEVICE: 1 << 1 } as const);
 
 /** Type letter of the ioctls. */
 export const RFUSE_IOC_MAGIC = 0xe7;
@@ -312,12 +313,16 @@ export const RING_CONSTANTS: readonly RingConstants[] = [
       ABANDON: "a killed caller leaves at once and the state word says so",
       EVENTFD: "RFUSE_IOC_EVENTFD",
       BPF: "an eBPF program may answer requests",
+      WAIT_DEVICE: "RFUSE_WAIT_DEVICE",
     },
   },
   {
     prefix: "RFUSE_WAIT_",
     doc: "rfuse_wait.flags",
     values: RFUSE_WAIT,
-    docs: { WATCH: "wait for others: only channels whose need_wakeup is set count" },
+    docs: {
+      WATCH: "wait for others: only channels whose need_wakeup is set count",
+      DEVICE: "return also when /dev/fuse has something to read; the result may then be 0",
+    },
   },
 ];

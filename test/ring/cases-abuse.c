@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -310,6 +311,58 @@ static void memory_limits(void)
 	bare_end(&c);
 }
 
+/* Asks the mount for something that waits for no other request. It must not hold the daemon's descriptors. */
+static int ask_in(void *argument)
+{
+	struct bare *b = argument;
+	struct statfs s;
+
+	close_range(3, ~0u, 0);
+	return statfs(b->path, &s) ? 1 : 0;
+}
+
+static bool slow_request_waits(void *argument)
+{
+	struct rfuse_counters c = { .channel = RFUSE_ALL_CHANNELS };
+
+	return ioctl(*(int *)argument, RFUSE_IOC_COUNTERS, &c) == 0 && c.slow_requests > 0;
+}
+
+/* One tag: the second caller's request is the slow lane's, and stays there until it is read. */
+static void wait_for_device(void)
+{
+	static const uint32_t FEATURES = RFUSE_FEATURE_WAIT_DEVICE | RFUSE_FEATURE_ABANDON;
+	struct rfuse_setup s = { .version = 1, .channels = 1, .depth = 1, .features = FEATURES };
+	struct rfuse_wait blind = { .timeout_ns = 10000000, .channels = { 1 } };
+	struct rfuse_wait sees = { .timeout_ns = UINT64_MAX, .flags = RFUSE_WAIT_DEVICE, .channels = { 1 } };
+	struct rfuse_wait unknown = { .flags = RFUSE_WAIT_DEVICE << 1, .channels = { 1 } };
+	struct bare b = bare_mount(true);
+	struct rfuse_control *control;
+	char buffer[8192 + 65536];
+	int ring = ring_open();
+
+	check(attach(ring, b.fuse_fd) == 0 && setup(ring, &s) == 0);
+	check(s.features == FEATURES);
+	control = mmap(NULL, s.channel_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, 0);
+	check(control != MAP_FAILED);
+	check(ioctl(ring, RFUSE_IOC_WAIT, &unknown) < 0 && errno == EINVAL);
+	child(ask_in, &b);
+	child(ask_in, &b);
+	check(eventually(slow_request_waits, &ring, DEADLINE_MS));
+	check(ioctl(ring, RFUSE_IOC_WAIT, &sees) == 1 && sees.channels[0] == 1);
+	control->pending_head = control->pending_tail;
+	check(ioctl(ring, RFUSE_IOC_WAIT, &blind) == 0);
+	check(ioctl(ring, RFUSE_IOC_WAIT, &sees) == 0 && sees.channels[0] == 0);
+	check(read(b.fuse_fd, buffer, sizeof(buffer)) > 0);
+	/* Nothing to read any more: it sleeps until its time is over. */
+	sees.channels[0] = 1;
+	sees.timeout_ns = blind.timeout_ns;
+	check(ioctl(ring, RFUSE_IOC_WAIT, &sees) == 0);
+	munmap(control, s.channel_size);
+	close(ring);
+	bare_end(&b);
+}
+
 /* Random calls from many threads, before and after every step of the set-up. */
 struct fuzz {
 	int ring, fuse_fd;
@@ -334,7 +387,7 @@ static void *fuzz_calls(void *argument)
 			data.bytes[i] = rand_r(&f->seed) % 4 ? 0 : rand_r(&f->seed);
 		if (call == RFUSE_IOC_WAIT) {
 			data.wait.timeout_ns %= 2000000;
-			data.wait.flags &= 1;
+			data.wait.flags &= RFUSE_WAIT_WATCH | RFUSE_WAIT_DEVICE;
 			data.wait.reserved = 0;
 			if (rand_r(&f->seed) % 2) {
 				memset(data.wait.channels, 0, sizeof(data.wait.channels));
@@ -397,6 +450,7 @@ const struct test_case ABUSE_CASES[] = {
 	{ "fork: the mapping is not inherited", forked },
 	{ "credentials: another user, another user namespace", other_credentials },
 	{ "memory: RLIMIT_MEMLOCK and max_mib", memory_limits },
+	{ "WAIT_DEVICE: a request on the slow lane, and none", wait_for_device },
 	{ "ioctls in any order from many threads", any_order },
 	{ 0 },
 };

@@ -102,6 +102,31 @@ static void slow_lane_by_size(void)
 	stop(&m);
 }
 
+static int exercise_child(void *m)
+{
+	exercise(m);
+	return 0;
+}
+
+/* Nobody else reads /dev/fuse: a wake-up that is lost there hangs the child. */
+static void one_thread_for_all(void)
+{
+	static const char *const LIMITS[] = { "pool=4096", "depth=1", "features=0" };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct mounted m = start("rfused", "sleep=device", "poll_us=0", LIMITS[i], NULL);
+
+		check(ended(child(exercise_child, &m), DEADLINE_MS) == 0);
+		check(counter(&m, "ring_requests") > 0);
+		check(counter(&m, "sleeps") > 0);
+		note("%s: %llu ring, %llu slow, %llu sleeps", LIMITS[i],
+		     (unsigned long long)counter(&m, "ring_requests"),
+		     (unsigned long long)counter(&m, "slow_requests"),
+		     (unsigned long long)counter(&m, "sleeps"));
+		stop(&m);
+	}
+}
+
 struct load {
 	const char *path;
 	unsigned int rounds;
@@ -331,6 +356,7 @@ const struct test_case SERVE_CASES[] = {
 	{ "both fronts, three ways to sleep, one and two threads: data is right", fronts_and_sleeps },
 	{ "callers that never poll: every reply over the completion ring", callers_that_sleep },
 	{ "requests larger than the pool: slow lane", slow_lane_by_size },
+	{ "WAIT_DEVICE: one thread for rings and slow lane, asleep in one call", one_thread_for_all },
 	{ "64 callers on all CPUs", many_threads },
 	{ "two tags for 64 callers: slow lane takes the rest", full_rings },
 	{ "ring positions started near 2^32: they wrap", wrap_around },

@@ -94,6 +94,23 @@ int serve_slow_lane(struct daemon *d)
 	return error == -ENODEV || error == -ECONNABORTED ? 0 : error;
 }
 
+/* Serves what there is on a descriptor that does not block: true when there was something. One thread does. */
+bool serve_slow_ready(struct daemon *d)
+{
+	static char *in, *out;
+	bool any = false;
+	int error;
+
+	if (!in) {
+		in = malloc(SLOW_BUFFER);
+		out = malloc(SLOW_BUFFER);
+		fcntl(d->fuse_fd, F_SETFL, O_NONBLOCK);
+	}
+	while (!(error = serve_one(d, in, out)) || error == -EINTR || error == -ENOENT)
+		any = true;
+	return any;
+}
+
 int daemon_attach(struct daemon *d)
 {
 	const struct options *o = &d->options;
@@ -152,7 +169,7 @@ int daemon_map(struct daemon *d)
 
 static bool set_option(struct options *o, const char *name, const char *value)
 {
-	static const char *const MODES[] = { "wait", "watch", "eventfd" };
+	static const char *const MODES[] = { "wait", "watch", "eventfd", "device" };
 	static const char *const NUMBERS[] = {
 		"threads", "poll_us", "depth", "pool", "channels", "spin_us",
 		"max_write", "writeback", "pin", "ring", "features",
@@ -167,7 +184,7 @@ static bool set_option(struct options *o, const char *name, const char *value)
 		o->type = value;
 		return true;
 	}
-	for (unsigned int i = 0; strcmp(name, "sleep") == 0 && i < 3; i++) {
+	for (unsigned int i = 0; strcmp(name, "sleep") == 0 && i < 4; i++) {
 		if (strcmp(value, MODES[i]) == 0) {
 			o->sleep = i;
 			return true;

@@ -172,7 +172,7 @@ static void *call(void *argument)
 	int event = eventfd(0, EFD_NONBLOCK);
 
 	for (;;) {
-		struct rfuse_wait wait = { .timeout_ns = rand_r(&seed) % 3000000, .flags = rand_r(&seed) % 2 };
+		struct rfuse_wait wait = { .timeout_ns = rand_r(&seed) % 3000000, .flags = rand_r(&seed) % 4 };
 		struct rfuse_eventfd bell = { rand_r(&seed) % 4, rand_r(&seed) % 2 ? event : -1 };
 		struct rfuse_counters counters = { .channel = rand_r(&seed) % 4 };
 

@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 	int error;
 
 	if (!parse_options(argc, argv, &d.options)) {
-		fprintf(stderr, "usage: rfused MOUNTPOINT [type=fuse|rfuse] [sleep=wait|watch|eventfd] [NAME=NUMBER]...\n");
+		fprintf(stderr, "usage: rfused MOUNTPOINT [type=fuse|rfuse] [sleep=wait|watch|eventfd|device] [NAME=NUMBER]...\n");
 		return 2;
 	}
 	fs_init(d.options.max_write, d.options.writeback);
@@ -27,6 +27,10 @@ int main(int argc, char **argv)
 	}
 	printf("ready channels=%u depth=%u\n", d.setup.channels, d.setup.depth);
 	fflush(stdout);
+	if (d.options.ring && d.options.sleep == SLEEP_DEVICE) {
+		join_servers(&d);
+		return 0;
+	}
 	error = serve_slow_lane(&d);
 	if (error)
 		fprintf(stderr, "slow lane: %s\n", strerror(-error));

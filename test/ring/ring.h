@@ -13,7 +13,10 @@
 #include "../../kmod/uapi/rfuse.h"
 
 /* How a serving thread sleeps when it has polled long enough. */
-enum sleep_mode { SLEEP_WAIT, SLEEP_WATCH, SLEEP_EVENTFD };
+enum sleep_mode {
+	SLEEP_WAIT, SLEEP_WATCH, SLEEP_EVENTFD,
+	SLEEP_DEVICE,	/* as WAIT; the first thread serves the slow lane as well */
+};
 
 struct options {
 	const char *mountpoint;
@@ -80,10 +83,12 @@ int daemon_init_handshake(struct daemon *d);
 int daemon_attach(struct daemon *d);
 int daemon_map(struct daemon *d);
 int serve_slow_lane(struct daemon *d);
+bool serve_slow_ready(struct daemon *d);
 bool parse_options(int argc, char **argv, struct options *options);
 
 /* serve.c */
 void serve_channels(struct daemon *d);
+void join_servers(struct daemon *d);
 struct request request_of(struct daemon *d, struct channel *c, uint32_t tag);
 struct rfuse_slot *slot_of(struct daemon *d, struct channel *c, uint32_t tag);
 

@@ -175,11 +175,16 @@ static bool take_records(struct server *s, struct channel *c)
 	return any;
 }
 
+static bool serves_device(struct server *s)
+{
+	return s->daemon->options.sleep == SLEEP_DEVICE && s->index == 0;
+}
+
 /* One round over the thread's channels; true when there was something. */
 static bool serve_round(struct server *s)
 {
 	struct daemon *d = s->daemon;
-	bool any = false;
+	bool any = serves_device(s) && serve_slow_ready(d);
 
 	for (uint32_t i = s->index; i < d->setup.channels; i += d->options.threads) {
 		struct channel *c = &d->channels[i];
@@ -216,6 +221,8 @@ static int sleep_in_wait(struct server *s)
 	struct daemon *d = s->daemon;
 	struct rfuse_wait wait = { .timeout_ns = s->held_count ? 20000000 : UINT64_MAX };
 
+	if (serves_device(s))
+		wait.flags = RFUSE_WAIT_DEVICE;
 	choose(&wait, s->index, d->options.threads, d->setup.channels);
 	return ioctl(d->ring_fd, RFUSE_IOC_WAIT, &wait) < 0 ? -errno : 0;
 }
@@ -275,6 +282,7 @@ static int (*const SLEEP[])(struct server *) = {
 	[SLEEP_WAIT] = sleep_in_wait,
 	[SLEEP_WATCH] = sleep_on_bell,
 	[SLEEP_EVENTFD] = sleep_on_eventfd,
+	[SLEEP_DEVICE] = sleep_in_wait,
 };
 
 static void *run_server(void *argument)
@@ -348,4 +356,10 @@ void serve_channels(struct daemon *d)
 	}
 	if (d->options.sleep == SLEEP_WATCH)
 		pthread_create(&watcher, NULL, run_watcher, d);
+}
+
+void join_servers(struct daemon *d)
+{
+	for (unsigned int i = 0; i < d->options.threads; i++)
+		pthread_join(servers[i].thread, NULL);
 }
