@@ -30,6 +30,7 @@ async function build(kernel: KernelFiles, sources: readonly string[], from: stri
   for (const path of sources) cpSync(join(from, path), join(folder, "kmod", path));
   const folders = { ...kernel.folders, [PLACE]: join(folder, "kmod") };
   const variables = [`KVER=${kernel.release}`, `KDIR=${kernel.build}`, `FUSE_SOURCE=${kernel.fuse}`];
+  if (kernel.compiler !== undefined) variables.push(`CC=${kernel.compiler}`);
   await inBuildRoot(kernel.root, folders, ["make", "-C", PLACE, ...variables, "all"]);
   const module = join(folder, "kmod", MODULE);
   if (!existsSync(module)) throw new Error(`make -C ${from} all made no ${MODULE}`);

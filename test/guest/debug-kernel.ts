@@ -13,6 +13,8 @@ import { debianKernel, FUSE_SOURCE, type KernelFiles, SOURCE_ARCHIVE } from "./k
 const CONFIG = join(import.meta.dirname, "debug.config");
 /** Where the sources lie in the build root. */
 const BUILD = "/usr/src/linux-debug";
+/** Compiles it and its modules, as Debian's 6.1. */
+const COMPILER = "gcc-12";
 /** Folders of the sources that no module's build reads. */
 const UNNEEDED = ["drivers", "sound", "Documentation", "samples"];
 
@@ -32,7 +34,8 @@ async function build(base: KernelFiles, folder: string): Promise<void> {
   await command(["tar", "-x", "-f", join(dirname(base.root), SOURCE_ARCHIVE), "--strip-components=1", "-C", tree]);
   writeFileSync(join(tree, "debug.config"), wanted);
   const run = (...argv: string[]) => inBuildRoot(base.root, { [BUILD]: tree }, argv);
-  const make = (...targets: string[]) => run("make", "-s", "-C", BUILD, "CC=gcc-12", "HOSTCC=gcc-12", ...targets);
+  const make = (...targets: string[]) =>
+    run("make", "-s", "-C", BUILD, `CC=${COMPILER}`, `HOSTCC=${COMPILER}`, ...targets);
   await make("tinyconfig");
   await run("sh", "-c", `cd ${BUILD} && scripts/kconfig/merge_config.sh -m .config debug.config`);
   await make("olddefconfig");
@@ -70,5 +73,6 @@ export async function debugKernel(): Promise<KernelFiles> {
     build: BUILD,
     fuse: FUSE_SOURCE,
     folders: { [BUILD]: tree },
+    compiler: COMPILER,
   };
 }

@@ -27,6 +27,8 @@ export interface KernelFiles {
   readonly fuse: string;
   /** Folders of this machine that must be bound to places in `root`, by place. */
   readonly folders: Readonly<Record<string, string>>;
+  /** The compiler in `root` for its modules, where the build folder does not name it by itself. */
+  readonly compiler?: string;
 }
 
 /** Programs that a module's build runs besides the compiler. */
