@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 	}
 	if (!module_loaded() && load_module(""))
 		return 2;
-	kernel_complained();
+	klogctl(5 /* clear */, NULL, 0);
 	for (unsigned int part = 0; part < NPARTS; part++) {
 		if (!chosen(PARTS[part].name, argc - 1, argv + 1))
 			continue;
