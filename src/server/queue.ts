@@ -92,6 +92,7 @@ export function createQueue(options: QueueOptions): Queue {
     const seen = Atomics.load(board, bell);
     startWatching();
     Atomics.wait(board, bell, seen);
+    count(statistics, COUNT.wakes, 1);
   }
 
   function serveBatch(): number {

@@ -14,7 +14,7 @@ export const uringTestable = process.getuid?.() === 0 && existsSync(SWITCH);
 /** One way to carry a session's requests. */
 export interface LaneCase {
   readonly name: string;
-  readonly options: Pick<MountOptions, "lane" | "workers" | "placement" | "queueDepth">;
+  readonly options: Pick<MountOptions, "lane" | "workers" | "placement" | "queueDepth" | "sleepIn">;
 }
 
 const lane = (name: string, options: LaneCase["options"]): LaneCase => ({ name, options });
@@ -27,12 +27,27 @@ export const URING_PAIR: LaneCase = lane("io_uring, 2 workers", { lane: "io_urin
 export const URING_CORES: LaneCase = lane("io_uring, a worker per core", {
   ...{ lane: "io_uring", workers: 2, placement: "per-core" },
 });
+export const DEV_DOORBELL: LaneCase = lane("dev, asleep on a doorbell", {
+  ...{ lane: "dev", workers: 2, sleepIn: "doorbell" },
+});
+export const URING_DOORBELL: LaneCase = lane("io_uring, asleep on a doorbell", {
+  ...{ lane: "io_uring", workers: 2, sleepIn: "doorbell" },
+});
 /** Not among `LANES`: a handler that hangs takes half of a CPU's queue. */
 export const URING_SHALLOW: LaneCase = lane("io_uring, a worker per core, queues two deep", {
   ...{ lane: "io_uring", workers: 2, placement: "per-core", queueDepth: 2 },
 });
 
-const ALL: readonly LaneCase[] = [DEV, DEV_PAIR, DEV_CORES, URING, URING_PAIR, URING_CORES];
+const ALL: readonly LaneCase[] = [
+  DEV,
+  DEV_PAIR,
+  DEV_CORES,
+  DEV_DOORBELL,
+  URING,
+  URING_PAIR,
+  URING_CORES,
+  URING_DOORBELL,
+];
 
 /** Whether a lane can be tested here. */
 export function isTestable({ options }: LaneCase): boolean {

@@ -5,7 +5,16 @@
 
 import type { Features } from "../behaviour/suite.ts";
 import { canPass, MEMORY, PASSED_THROUGH, PASSTHROUGH } from "./features.ts";
-import { DEV, DEV_CORES, DEV_PAIR, isTestable, type LaneCase, URING, URING_PAIR, URING_SHALLOW } from "./lanes.ts";
+import {
+  DEV,
+  DEV_CORES,
+  DEV_DOORBELL,
+  isTestable,
+  type LaneCase,
+  URING,
+  URING_DOORBELL,
+  URING_SHALLOW,
+} from "./lanes.ts";
 
 /** A filesystem that ships. */
 export interface Shipped {
@@ -57,12 +66,12 @@ const ALL: readonly Row[] = [
   row(MEMORY_FS, "object", DEV),
   row(MEMORY_FS, "module", URING),
   row(BY_DAEMON, "object", DEV),
-  row(BY_DAEMON, "module", DEV_PAIR),
+  row(BY_DAEMON, "module", DEV_DOORBELL),
   row(BY_DAEMON, "module", URING_SHALLOW),
   row(BY_KERNEL, "module", DEV),
   row(BY_KERNEL, "module", DEV_CORES),
   row(BY_KERNEL, "object", URING),
-  row(BY_KERNEL, "module", URING_PAIR),
+  row(BY_KERNEL, "module", URING_DOORBELL),
 ];
 
 /** The combinations that this machine and user can have. */
