@@ -9,6 +9,8 @@ import { LANES, SINGLE, startOn } from "./lanes.ts";
 const IDLE_MS = 10_000;
 /** Most CPU time in that while, for all threads of a daemon and its guardian. */
 const MOST_MS = 5;
+/** Bun tidies up some time after it started, for milliseconds and once; what a mount does by itself is there at each look. */
+const LOOKS = 3;
 /** A daemon has come to rest when it took less than this in `REST_MS`. */
 const RESTFUL_MS = 0.5;
 const REST_MS = 500;
@@ -62,6 +64,17 @@ async function resting(idlers: readonly Idler[]): Promise<void> {
   );
 }
 
+/** Those that took `MOST_MS` or more in the next `IDLE_MS`. */
+async function busyOnes(idlers: readonly Idler[]): Promise<Idler[]> {
+  const before = idlers.map(({ pids }) => cpuTimes(pids));
+  await sleep(IDLE_MS);
+  return idlers.filter(({ name, pids }, at) => {
+    const ms = cpuMsSince(before[at] as Times, pids);
+    process.stdout.write(`${name}: ${ms.toFixed(2)} ms\n`);
+    return !(ms < MOST_MS);
+  });
+}
+
 it(`an idle mount takes less than ${MOST_MS} ms of CPU time in ${IDLE_MS / 1000} s, on each lane, fresh and after a burst`, async () => {
   await using stack = new AsyncDisposableStack();
   const idlers: Idler[] = [];
@@ -81,9 +94,7 @@ it(`an idle mount takes less than ${MOST_MS} ms of CPU time in ${IDLE_MS / 1000}
     }
   }
   await resting(idlers);
-  const before = idlers.map(({ pids }) => cpuTimes(pids));
-  await sleep(IDLE_MS);
-  const took = idlers.map(({ name, pids }, at) => [name, cpuMsSince(before[at] as Times, pids)] as const);
-  for (const [name, ms] of took) process.stdout.write(`${name}: ${ms.toFixed(2)} ms\n`);
-  expect(took.filter(([, ms]) => !(ms < MOST_MS))).toEqual([]);
-}, 120_000);
+  let left: readonly Idler[] = idlers;
+  for (let look = 0; look < LOOKS && left.length > 0; look++) left = await busyOnes(left);
+  expect(left.map(({ name }) => name)).toEqual([]);
+}, 180_000);
