@@ -12,6 +12,7 @@ import { locks } from "./locks.ts";
 import { mmap } from "./mmap.ts";
 import { names } from "./names.ts";
 import { ownership } from "./ownership.ts";
+import { PATIENCE } from "./pace.ts";
 import { permissions } from "./permissions.ts";
 import { rename } from "./rename.ts";
 import { setid } from "./setid.ts";
@@ -52,9 +53,9 @@ const ROOT_ONLY: ReadonlySet<string> = new Set(["setid"]);
 /** The name of one area of the suite. */
 export type Area = keyof typeof AREAS;
 
-/** Registers the suite for one target, or the areas named; a test may take 60 s, so that a slow machine is no failure. */
+/** Registers the suite for one target, or the areas named; a test may take 60 s or more, so that a slow machine is no failure. */
 export function behaviour(target: Target, areas: readonly Area[] = Object.keys(AREAS) as Area[]): void {
-  describe(target.name, { timeout: 60_000 }, () => {
+  describe(target.name, { timeout: 60_000 * PATIENCE }, () => {
     for (const name of areas.filter((area) => target.asRoot || !ROOT_ONLY.has(area)))
       describe(name, () => AREAS[name](target));
   });

@@ -54,6 +54,8 @@ describe("runAndCount", () => {
   it("reads the closing line of a suite that counts itself, and misses it when it is not last", async () => {
     const counted = await tallyOf("closing-line", "echo hello; echo 3 passed, 1 failed, 2 skipped; exit 1");
     expect([counted.passed, counted.failures.length, counted.skips.length]).toEqual([3, 1, 2]);
+    const named = await tallyOf("closing-line", "echo skipped: b; echo failed: a; echo 1 passed, 1 failed, 1 skipped");
+    expect([named.failures, named.skips]).toEqual([[expect.stringMatching(/\] a$/)], [expect.stringMatching(/\] b$/)]]);
     const silent = await tallyOf("closing-line", "echo 3 passed, 0 failed, 0 skipped; echo bye");
     expect(silent.failures).toEqual([expect.stringContaining("no closing line")]);
   });

@@ -13,24 +13,33 @@ const MINUTE_MS = 60_000;
 const ROOT = join(import.meta.dirname, "../..");
 const VITEST = [process.execPath, "--bun", join(ROOT, "node_modules/.bin/vitest"), "run", "--project", "ring"];
 
-/** A suite of the guest; `short` ones are those of `npm test`. */
+/** A suite of the guest, and the run that it belongs to: that of `npm test` (--short), the whole one, or both. */
 interface GuestSuite extends Suite {
-  readonly short: boolean;
+  readonly run: "short" | "whole" | "both";
   readonly needsModule?: boolean;
 }
 
-const vitest = (file: string, env = "RFUSE_FILESYSTEMS=memory") => ["env", env, ...VITEST, `test/ring/${file}.test.ts`];
+const vitest = (file: string, filesystem = "memory") => [
+  ...["env", `RFUSE_FILESYSTEMS=${filesystem}`, ...VITEST],
+  `test/ring/${file}.test.ts`,
+];
 const module = (...parts: string[]) => ["/ring/suite", "-m", process.env["RFUSE_MODULE"] ?? "", ...parts];
+/**
+ * All of our daemon in a short time: of the behaviour suite the areas in which lanes differ (blocking, pages, open
+ * files), few rounds, short storms, and one start of the test runner.
+ */
+const DAEMON = ["env", "RFUSE_SHORT=1", "RFUSE_FILESYSTEMS=memory", "RFUSE_AREAS=links,locks,mmap,unlinked", ...VITEST];
 const times = { totalMs: 30 * MINUTE_MS, idleMs: 6 * MINUTE_MS };
 
 // biome-ignore format: one table, read by eye
 const SUITES: readonly GuestSuite[] = [
-  { name: "module", short: true, needsModule: true, command: module("serve", "death", "abuse"), count: "closing-line", ...times },
-  { name: "evil", short: false, needsModule: true, command: module("evil"), count: "closing-line", ...times },
-  { name: "memory", short: true, command: vitest("behaviour"), count: "events", ...times },
-  { name: "application", short: true, command: vitest("application"), count: "events", ...times },
-  { name: "death", short: true, command: vitest("death"), count: "events", ...times },
-  { name: "passthrough", short: false, command: vitest("behaviour", "RFUSE_FILESYSTEMS=passthrough"), count: "events", ...times },
+  { name: "module", run: "both", needsModule: true, command: module("serve", "death", "abuse"), count: "closing-line", ...times },
+  { name: "evil", run: "whole", needsModule: true, command: module("evil"), count: "closing-line", ...times },
+  { name: "daemon", run: "short", command: DAEMON, count: "events", ...times },
+  { name: "memory", run: "whole", command: vitest("behaviour"), count: "events", ...times },
+  { name: "application", run: "whole", command: vitest("application"), count: "events", ...times },
+  { name: "death", run: "whole", command: vitest("death"), count: "events", ...times },
+  { name: "passthrough", run: "whole", command: vitest("behaviour", "passthrough"), count: "events", ...times },
 ];
 
 function chosen(args: readonly string[]): readonly GuestSuite[] {
@@ -40,7 +49,8 @@ function chosen(args: readonly string[]): readonly GuestSuite[] {
     throw new Error(`no suite "${unknown}"; there are ${SUITES.map(({ name }) => name).join(", ")}`);
   if (only.length > 0) return SUITES.filter(({ name }) => only.includes(name));
   const possible = SUITES.filter(({ needsModule }) => needsModule !== true || existsSync("/dev/rfuse"));
-  return possible.filter(({ short }) => short || !args.includes("--short"));
+  const other = args.includes("--short") ? "whole" : "short";
+  return possible.filter((suite) => suite.run !== other);
 }
 
 const directory = mkdtempSync(join(tmpdir(), "rfuse-gate-"));

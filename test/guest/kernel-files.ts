@@ -113,12 +113,13 @@ async function fetch(name: Exclude<KernelName, "debug">, folder: string): Promis
   prepareRoot(root);
   say(`kernel ${name}: downloading and unpacking ${release} ${version}: image`);
   await archive.unpack(join(folder, "image"), exact(source.image(release)), false);
-  say(`kernel ${name}: headers, ${source.compiler} and tools`);
+  say(`kernel ${name}: headers, ${source.compiler}, tools and sources`);
   const closure = [...exact([`linux-headers-${release}`]), source.compiler, ...TOOLS];
-  await archive.unpack(root, name === "6.1" ? [...closure, ...KERNEL_BUILD_TOOLS] : closure, true);
+  await Promise.all([
+    archive.unpack(root, name === "6.1" ? [...closure, ...KERNEL_BUILD_TOOLS] : closure, true),
+    unpackSource(archive, folder, `${source.source}=${version}`),
+  ]);
   finishRoot(root);
-  say(`kernel ${name}: sources`);
-  await unpackSource(archive, folder, `${source.source}=${version}`);
   if (name !== "6.1") rmSync(join(folder, SOURCE_ARCHIVE));
   await command(["depmod", "--basedir", modulesBase(folder), release]);
   rmSync(join(folder, "apt"), { recursive: true, force: true });

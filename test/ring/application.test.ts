@@ -4,11 +4,11 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { PATIENCE } from "../behaviour/pace.ts";
 import { client, type Daemon, type StartOptions, startClient, startMount } from "../mount/harness.ts";
-import { lane, moduleUnloads, nothingHangs } from "./inspection.ts";
+import { lane, moduleUnloads, nothingHangs, SHORT } from "./inspection.ts";
 import { buildStorm, load, startStorm } from "./storm.ts";
 
 const MEMORY = new URL("../../src/fs/memory/module.ts", import.meta.url);
-const STORM_MS = 4_000;
+const STORM_MS = SHORT ? 2_000 : 4_000;
 
 /** A memory filesystem on the lane under test. */
 const mountMemory = (options: StartOptions["options"] = {}): Promise<Daemon> =>

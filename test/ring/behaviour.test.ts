@@ -1,8 +1,9 @@
 // The behaviour suite in a guest, on the lane that RFUSE_LANE names; "ring" where the module is there.
+// RFUSE_FILESYSTEMS and RFUSE_AREAS choose among them.
 // Owns the choice of filesystems and forms: what differs between lanes, not all that mounts can do.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { behaviour, type Features } from "../behaviour/suite.ts";
+import { type Area, behaviour, type Features } from "../behaviour/suite.ts";
 import { MEMORY, makeSource, PASSTHROUGH } from "../mount/features.ts";
 import { type Daemon, type StartOptions, startMount } from "../mount/harness.ts";
 import { lane } from "./inspection.ts";
@@ -32,6 +33,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
+const areas = (process.env["RFUSE_AREAS"] || undefined)?.split(",") as Area[] | undefined;
 const wanted = process.env["RFUSE_FILESYSTEMS"]?.split(",") ?? CASES.map(({ name }) => name);
 
 for (const { name, features, start } of CASES.filter((one) => wanted.includes(one.name))) {
@@ -47,6 +49,6 @@ for (const { name, features, start } of CASES.filter((one) => wanted.includes(on
     it("lane: is the one that was asked for", () => {
       expect(daemon?.said.find(({ event }) => event === "ready")).toMatchObject({ lane });
     });
-    behaviour({ name, dir: () => daemon?.mountpoint ?? "", asRoot: true, features });
+    behaviour({ name, dir: () => daemon?.mountpoint ?? "", asRoot: true, features }, areas);
   });
 }

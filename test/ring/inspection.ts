@@ -10,6 +10,9 @@ const LANES = ["ring", "dev"] as const;
 export const lane: (typeof LANES)[number] =
   LANES.find((known) => known === process.env["RFUSE_LANE"]) ?? (existsSync("/dev/rfuse") ? "ring" : "dev");
 
+/** The run has little time (`npm test`): short storms, few rounds. */
+export const SHORT = process.env["RFUSE_SHORT"] === "1";
+
 /** Path of rfuse.ko; undefined where there is none. */
 export const modulePath: string | undefined = process.env["RFUSE_MODULE"] || undefined;
 
@@ -92,7 +95,7 @@ export async function moduleUnloads(): Promise<void> {
     said = unload();
     return said === undefined;
   };
-  await until("the module can be unloaded", gone, 30_000).catch((error: Error) => {
+  await until("the module can be unloaded", gone, 100_000).catch((error: Error) => {
     throw new Error(`${error.message}: ${said}`);
   });
   reload(modulePath);
