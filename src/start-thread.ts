@@ -21,7 +21,7 @@ export const startDoorbell: StartDoorbell = (fd, board, queue) => {
 /** Starts a thread that sends notifications. */
 export const startNotifier: StartNotifier = ({ fd, fds, asker }, done) => {
   const word = lendFd(fds, asker, fd);
-  if (word < 0) return { send: () => queueMicrotask(() => done(word)), end: () => {} };
+  if (word < 0) return { failed: true, send: () => queueMicrotask(() => done(word)), end: () => {} };
   const worker = startThread({ type: "notifier", fds, word });
   let failed = false;
   let sent = 0;
@@ -41,6 +41,9 @@ export const startNotifier: StartNotifier = ({ fd, fds, asker }, done) => {
   };
   worker.onerror = fail;
   return {
+    get failed() {
+      return failed;
+    },
     send(message) {
       sent++;
       if (failed) queueMicrotask(fail);

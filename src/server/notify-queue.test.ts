@@ -10,14 +10,18 @@ interface Played {
   readonly sent: number[];
   done(result: number): void;
   ended: boolean;
+  failed: boolean;
 }
 
 function open(held?: HeldRequests) {
   const threads: Played[] = [];
   const queue = new NotifyQueue((done) => {
-    const played: Played = { sent: [], done, ended: false };
+    const played: Played = { sent: [], done, ended: false, failed: false };
     threads.push(played);
     return {
+      get failed() {
+        return played.failed;
+      },
       send: (message) => void played.sent.push(message[0] as number),
       end: () => {
         played.ended = true;
@@ -104,6 +108,24 @@ describe("NotifyQueue", () => {
     threads[2]?.done(0);
     expect(sent()).toContain(5);
     expect(sent()).not.toContain(6);
+  });
+
+  it("a thread that failed: fails what it has, and the others go by another thread", async () => {
+    const { send, threads, results } = open();
+    send(1, 10);
+    send(2, 10);
+    const [first] = threads as [Played];
+    first.failed = true;
+    first.done(-5);
+    expect(threads.map(({ sent }) => sent)).toEqual([[1], [2]]);
+    threads[1]?.done(0);
+    await until(() => results.length === 2);
+    expect(results).toEqual([
+      [1, -5],
+      [2, NOTIFIED.DONE],
+    ]);
+    send(3, 11);
+    expect(threads.map(({ sent }) => sent)).toEqual([[1], [2, 3]]);
   });
 
   it("a handler here holds the inode: LATER, and what the kernel says afterwards changes nothing", async () => {

@@ -16,6 +16,8 @@ const PATIENCE_MS = 1000;
 
 /** A thread that sends notifications, one after the other. */
 export interface NotifierThread {
+  /** It sends nothing any more, or could not be started; what it is given fails. */
+  readonly failed: boolean;
   send(message: Uint8Array): void;
   /** Ends the thread when it has sent what it has. */
   end(): void;
@@ -129,7 +131,15 @@ export class NotifyQueue {
     const { item } = lane;
     lane.item = undefined;
     if (item !== undefined) this.settle(item, result);
+    if (lane.thread.failed && !this.ended) this.replace(lane);
     this.feed();
+  }
+
+  // What made it fail (no descriptor was free) may be over: the next notification gets another thread.
+  private replace(lane: Lane): void {
+    const at = this.lanes.indexOf(lane);
+    if (at >= 0) this.lanes.splice(at, 1);
+    if (this.lanes.length === 0 && this.waiting.size > 0) this.addLane();
   }
 
   private feed(): void {
@@ -146,10 +156,10 @@ export class NotifyQueue {
 
   // The first that shares no target with one before it.
   private nextItem(): Item | undefined {
-    const before = this.lanes.flatMap(({ item }) => item?.targets ?? []);
+    const before = new Set(this.lanes.flatMap(({ item }) => item?.targets ?? []));
     for (const item of this.waiting) {
-      if (!item.targets.some((target) => before.includes(target))) return item;
-      before.push(...item.targets);
+      if (!item.targets.some((target) => before.has(target))) return item;
+      for (const target of item.targets) before.add(target);
     }
     return undefined;
   }
