@@ -3,7 +3,7 @@
 // Owns: everything between a fresh clone and a running command: npm packages, Bun, Debian packages, /dev/fuse.
 // Runs on plain Node 18 or later without any package, because it is what installs the packages.
 // Silent when nothing is missing; otherwise one line on stderr per action, and every failure names its remedy.
-// Usage: node setup.mjs [--for build|run|guest|test] [-- COMMAND ARGUMENT...]
+// Usage: node setup.mjs [--for build|run|guest|test|bench] [-- COMMAND ARGUMENT...]
 
 import { spawn, spawnSync } from "node:child_process";
 import {
@@ -248,7 +248,7 @@ function become(argv) {
 
 /** @returns {{ purpose: Purpose, command: string[] }} */
 function parseArguments() {
-  const usage = "node setup.mjs [--for build|run|guest|test] [-- COMMAND ARGUMENT...]";
+  const usage = `node setup.mjs [--for ${PURPOSES.join("|")}] [-- COMMAND ARGUMENT...]`;
   const args = process.argv.slice(2);
   const split = args.indexOf("--");
   const own = split < 0 ? args : args.slice(0, split);

@@ -32,7 +32,7 @@ export interface Session {
   readonly server: Server;
   readonly guardian: Guardian | undefined;
   readonly ring: Ring | undefined;
-  /** Every descriptor of the connection. */
+  /** Every descriptor that the session has opened. */
   readonly opened: readonly number[];
   readonly signal: AbortSignal | undefined;
 }

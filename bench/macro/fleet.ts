@@ -1,6 +1,5 @@
 // All servers of a run: each peer is mounted once per place that its scenarios need, and stays mounted throughout.
-// It owns those servers, their mounts below one folder, and
-// the switches of the kernel that they need.
+// It owns those servers, their mounts below one folder, and the switches of the kernel that they need.
 import { mkdir, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";

@@ -32,8 +32,8 @@ export interface MountOptions {
   /** Which lane carries the requests. Default "auto": the fastest that works here. */
   readonly lane?: LaneChoice;
   /**
-   * Worker threads, module form only, 1..256. Default "auto": one per CPU on lanes ring and io_uring where the
-   * filesystem is `parallel`, else one.
+   * Worker threads, module form only, 1..256. Default "auto": where the filesystem is `parallel`, one per CPU on lanes
+   * ring and io_uring and for placement per-core, for dedicated a quarter of that; else one.
    */
   readonly workers?: "auto" | number;
   /**
@@ -44,7 +44,7 @@ export interface MountOptions {
   readonly placement?: "auto" | "per-core" | "dedicated" | "none";
   /**
    * Microseconds that a worker looks for the next request before it sleeps, 0..1000000; 0: never. Default "auto": as
-   * long as that pays, judged by the gaps between requests.
+   * long as that pays, judged by the gaps between requests, and never on lane dev; 1000 for placement dedicated.
    */
   readonly spinUs?: "auto" | number;
   /**
@@ -111,8 +111,8 @@ const DEFAULTS: ResolvedOptions = {
   wishes: {},
 };
 
-/** A worker that looks for longer than a second takes its core from everybody else for good. */
 const WORKERS_MAX = 256;
+/** A worker that looks for longer than a second takes its core from everybody else for good. */
 const SPIN_US_MAX = 1_000_000;
 
 type Check = (key: string, value: unknown) => void;

@@ -72,10 +72,10 @@ export function createNotifications(options: NotificationsOptions): Notification
   const piecePages = Math.max(1, Math.min(RETRIEVE_PAGES, connection.maxPages - 1));
   const queue = new NotifyQueue((done) => startNotifier(options, done));
   const retrievals = new Map<bigint, PromiseWithResolvers<Uint8Array>>();
-  // Begins anywhere: a worker that takes the place of another must not take its answers.
   // With the writeback cache the kernel keeps its own size of a file until it has dropped the inode.
   const writeback = connection.flags.includes("WRITEBACK_CACHE");
   const dropsInode = writeback && connection.kernelMinor >= PRUNE_SINCE;
+  // Begins anywhere: a worker that takes the place of another must not take its answers.
   let serial = Math.floor(Math.random() * 2 ** 31);
   let channel: BroadcastChannel | undefined;
   let ended = false;

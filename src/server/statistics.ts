@@ -80,8 +80,8 @@ export function countRefusal(row: StatisticsRow, errno: number): void {
 
 /**
  * Sums since the mount, over all its queues. How workers waited: `spinHits` and `spinMisses` are spins that found a
- * request, or did not; `sleeps` are waits in the kernel or on a bell; `wakes` are the
- * times that another thread ended one by a bell, those of an event loop included.
+ * request, or did not; `sleeps` are waits in the kernel or on a bell; `wakes` are ends of waits on a bell, those of an
+ * event loop included.
  */
 export type Statistics = { readonly [Name in Counter]: number } & {
   /** Requests by wire name, only those that came. */
