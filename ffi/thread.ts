@@ -1,4 +1,4 @@
-// Owns: what belongs to the calling thread: credentials, capabilities, file mode mask, CPU affinity, limits.
+// Owns: what belongs to the calling thread: credentials, capabilities, file mode mask, limits.
 // All of it is per thread in the kernel; raw system calls are used where the C library would change every thread.
 
 import { checked } from "./errno.ts";
@@ -44,6 +44,9 @@ const capget = (): number => libc.syscall(SYS_CAPGET, addressOf(header), address
 export function effectiveCapabilities(): number {
   return capget() < 0 ? 0 : (sets[0] ?? 0) >>> 0;
 }
+
+/** Whether the calling thread has an effective capability (CAP). */
+export const hasCapability = (capability: number): boolean => ((effectiveCapabilities() >>> capability) & 1) === 1;
 
 /** Sets effective capabilities 0..31 of the calling thread, within its permitted set. Result 0 or -errno. */
 export function setEffectiveCapabilities(mask: number): number {

@@ -3,11 +3,10 @@
 // once more. The latter concerns every descriptor of the connection, so it is for sessions with one queue.
 // Ordering: the dead thread is gone, and nothing else reads, writes or polls its descriptor.
 
-import { AT_FDCWD, close, ioctl, O, openat, poll, replaceDescriptor } from "../ffi/file.ts";
+import { AT_FDCWD, close, O, openat, poll, replaceDescriptor } from "../ffi/file.ts";
 import { Pollfd } from "../ffi/kernel-structs.ts";
 import { addressOf, cString } from "../ffi/memory.ts";
-import { DEV_IOC } from "./abi/fuse-constants.ts";
-import { openDevice } from "./mounting/attach.ts";
+import { cloneDevice } from "./clone-device.ts";
 import { encodeResend, sendNotification } from "./server/notify.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
 
@@ -29,10 +28,9 @@ export function resendOrphans({ fd, count, connection }: QueueSettings): number 
  * then nothing has changed: the device cannot be opened again.
  */
 export function abortOrphans({ fd }: QueueSettings): number {
-  const clone = openDevice();
+  const clone = cloneDevice(fd);
   if (clone < 0) return clone;
-  const cloned = ioctl(clone, DEV_IOC.CLONE, addressOf(new Uint32Array([fd])));
-  const result = cloned < 0 ? cloned : replaceDescriptor(fd, clone);
+  const result = replaceDescriptor(fd, clone);
   close(clone);
   return result;
 }

@@ -3,11 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { allowedCpus, possibleCpus } from "../ffi/affinity.ts";
 import { openCpuLatency } from "../ffi/cpu-latency.ts";
-import { close, ioctl } from "../ffi/file.ts";
-import { addressOf } from "../ffi/memory.ts";
-import { DEV_IOC } from "./abi/fuse-constants.ts";
+import { cloneDevice } from "./clone-device.ts";
 import type { Connection } from "./fs/connection.ts";
-import { openDevice } from "./mounting/attach.ts";
 import { MountError } from "./mounting/errors.ts";
 import type { ResolvedOptions } from "./mounting/options.ts";
 import { createBoard } from "./server/board.ts";
@@ -110,16 +107,6 @@ function ringSettings({ fd, layout, channels }: Ring, places: readonly WorkerPla
   return { fd, layout, channels: all.filter((channel) => mine(channel.index)) };
 }
 
-// A clone of the mounted descriptor; -1 where /dev/fuse may not be opened again, as in a process that only fusermount3
-// could help: then a single queue uses the mounted one.
-function cloneDevice(fd: number): number {
-  const clone = openDevice();
-  if (clone < 0) return -1;
-  if (ioctl(clone, DEV_IOC.CLONE, addressOf(new Uint32Array([fd]))) >= 0) return clone;
-  close(clone);
-  return -1;
-}
-
 /** Settings of every queue. Descriptors that it opens are added to `opened`. */
 export function queueSettings(
   plan: LanePlan,
@@ -150,7 +137,7 @@ export function queueSettings(
     lane: plan.lane,
   };
   return places.map(({ cpus, pin }, index) => {
-    const clone = cloneDevice(fd);
+    const clone = cloneDevice(fd); // none: a single queue uses the mounted descriptor
     if (clone >= 0) opened.push(clone);
     else if (places.length > 1) {
       throw new MountError("NO_DEVICE", `${places.length} workers need /dev/fuse once each; it cannot be opened again`);

@@ -5,7 +5,7 @@ import { errnoName } from "../../ffi/errno.ts";
 import { AT_FDCWD, close, O, openat } from "../../ffi/file.ts";
 import { addressOf, cString } from "../../ffi/memory.ts";
 import { MS, mount, receiveDescriptor, socketPair } from "../../ffi/mount.ts";
-import { CAP, effectiveCapabilities, getegid, geteuid } from "../../ffi/thread.ts";
+import { CAP, getegid, geteuid, hasCapability } from "../../ffi/thread.ts";
 import { MountError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 
@@ -112,7 +112,7 @@ async function mountByHelper(mountpoint: string, options: ResolvedOptions): Prom
 /** Which way `attach` takes: mount(2) with CAP_SYS_ADMIN, unless told otherwise. */
 export function chooseVia({ via }: ResolvedOptions): Attached["via"] {
   if (via !== "auto") return via;
-  return ((effectiveCapabilities() >>> CAP.SYS_ADMIN) & 1) === 1 ? "mount" : "fusermount";
+  return hasCapability(CAP.SYS_ADMIN) ? "mount" : "fusermount";
 }
 
 /** Mounts. `mountpoint` is a real path. Errors: `MountError`; nothing is left behind. */

@@ -5,7 +5,7 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import { ioctl } from "../../ffi/file.ts";
 import { addressOf } from "../../ffi/memory.ts";
-import { CAP, effectiveCapabilities } from "../../ffi/thread.ts";
+import { CAP, hasCapability } from "../../ffi/thread.ts";
 import { DEV_IOC } from "../abi/fuse-constants.ts";
 import { FuseBackingMap } from "../abi/fuse-structs.ts";
 import type { Connection } from "../fs/connection.ts";
@@ -14,7 +14,7 @@ import { countRefusal, type StatisticsRow } from "./statistics.ts";
 
 // Why no descriptor can be registered on this connection, as -errno; 0 when it is the kernel's to say.
 function obstacle(connection: Connection): number {
-  if ((effectiveCapabilities() & (1 << CAP.SYS_ADMIN)) === 0) return -ERRNO.EPERM;
+  if (!hasCapability(CAP.SYS_ADMIN)) return -ERRNO.EPERM;
   return connection.flags.includes("PASSTHROUGH") ? 0 : -ERRNO.EOPNOTSUPP;
 }
 

@@ -25,8 +25,6 @@ const REST_MAX = 65_536;
 const TRUSTED = 1024;
 
 export interface WaitPolicy {
-  /** Whether it may ever spin. */
-  readonly spins: boolean;
   /** Whether it would spin now. Hot. */
   wants(): boolean;
   /** Looks until `ready` says yes (true) or the budget is used up. Hot. */
@@ -41,7 +39,6 @@ const nothing = () => {};
 
 function createNever(statistics: StatisticsRow): WaitPolicy {
   return {
-    spins: false,
     wants: () => false,
     spin: () => false,
     sleep(sleep) {
@@ -69,7 +66,6 @@ function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (aw
   }
 
   return {
-    spins: true,
     wants: () => true,
     // hot
     spin(ready) {
@@ -115,7 +111,6 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
   }
 
   return {
-    spins: true,
     wants: () => rest === 0,
     // hot
     spin(ready) {

@@ -16,7 +16,7 @@ export interface Machine {
   /** Opens a device for reading and writing. Result 0 or -errno. */
   open(path: string): number;
   /** Makes an io_uring as the lane does. Result 0 or -errno. */
-  ring(): number;
+  uring(): number;
   /** Path of a command on PATH. */
   which(command: string): string | undefined;
 }
@@ -39,7 +39,7 @@ export const THIS_MACHINE: Machine = {
     const fd = openat(AT_FDCWD, addressOf(name), O.RDWR, 0);
     return fd < 0 ? fd : close(fd);
   },
-  ring() {
+  uring() {
     try {
       return close(createRing(8, SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN).fd);
     } catch (thrown) {

@@ -14,11 +14,11 @@ interface Facts {
   readonly files?: Readonly<Record<string, string>>;
   readonly commands?: readonly string[];
   readonly open?: number;
-  readonly ring?: number;
+  readonly uring?: number;
 }
 
 /** A machine on which everything works, but for what `facts` say; a file whose text is empty is missing. */
-function machine({ files = {}, commands = ["fusermount3"], open = 0, ring = 0 }: Facts = {}): Machine {
+function machine({ files = {}, commands = ["fusermount3"], open = 0, uring = 0 }: Facts = {}): Machine {
   const all: Record<string, string> = {
     [OSRELEASE]: "6.18.44\n",
     [SWITCH]: "Y\n",
@@ -33,7 +33,7 @@ function machine({ files = {}, commands = ["fusermount3"], open = 0, ring = 0 }:
     exists: (path) => text(path) !== undefined,
     mode: (path) => (text(path) === undefined ? 0 : 0o100755),
     open: () => open,
-    ring: () => ring,
+    uring: () => uring,
     which: (command) => (commands.includes(command) ? `/usr/bin/${command}` : undefined),
   };
 }
@@ -69,28 +69,28 @@ describe("probe of io_uring", () => {
     ["NO_MODULE", "the module is not loaded", { files: { [SWITCH]: "", "/sys/module/fuse": "" } }, /modprobe fuse/],
     ["NOT_IN_KERNEL", "it is not built in", { files: { [SWITCH]: "" } }, /CONFIG_FUSE_IO_URING/],
     ["NOT_IN_KERNEL", "on 7.0 without it", { files: { [SWITCH]: "", [OSRELEASE]: "7.0.1" } }, /CONFIG_FUSE_IO_URING/],
-    ["MEMLOCK", "no memory may be locked", { ring: -ERRNO.ENOMEM }, /ulimit -l/],
+    ["MEMLOCK", "no memory may be locked", { uring: -ERRNO.ENOMEM }, /ulimit -l/],
     [
       "IO_URING_DISABLED",
       "the sysctl forbids it",
-      { ring: -ERRNO.EPERM, files: { "/proc/sys/kernel/io_uring_disabled": "2\n" } },
+      { uring: -ERRNO.EPERM, files: { "/proc/sys/kernel/io_uring_disabled": "2\n" } },
       /sysctl -w kernel\.io_uring_disabled=0/,
     ],
-    ["IO_URING_FORBIDDEN", "a policy forbids it", { ring: -ERRNO.EPERM }, /profile/],
+    ["IO_URING_FORBIDDEN", "a policy forbids it", { uring: -ERRNO.EPERM }, /profile/],
     [
       "IO_URING_FORBIDDEN",
       "a filter hides it",
-      { ring: -ERRNO.ENOSYS, files: { "/proc/self/status": FILTERED } },
+      { uring: -ERRNO.ENOSYS, files: { "/proc/self/status": FILTERED } },
       /profile/,
     ],
-    ["NO_IO_URING", "the kernel has none", { ring: -ERRNO.ENOSYS }, /CONFIG_IO_URING/],
-    ["NO_IO_URING", "it fails in another way", { ring: -ERRNO.EINVAL }, /^$/],
+    ["NO_IO_URING", "the kernel has none", { uring: -ERRNO.ENOSYS }, /CONFIG_IO_URING/],
+    ["NO_IO_URING", "it fails in another way", { uring: -ERRNO.EINVAL }, /^$/],
   ];
   it.each(cases)("is %s when %s", (code, _, facts, remedy) => refuses(found("io_uring", facts), code, remedy));
 
   it("names the limit of locked memory", () => {
     const limits = "Max locked memory         65536                8388608              bytes     \n";
-    expect(found("io_uring", { ring: -ERRNO.ENOMEM, files: { "/proc/self/limits": limits } }).reason).toContain(
+    expect(found("io_uring", { uring: -ERRNO.ENOMEM, files: { "/proc/self/limits": limits } }).reason).toContain(
       "65536",
     );
   });

@@ -54,16 +54,21 @@ const LOAD_FUSE = "modprobe fuse";
 
 const missing = (code: ProbeCode, reason: string, remedy = ""): Finding => ({ available: false, code, reason, remedy });
 
-const DEVICE_ERRORS: Readonly<Record<number, Finding>> = {
-  [ERRNO.ENOENT]: missing("NO_DEVICE", `there is no ${DEVICE}`, `${LOAD_FUSE} (container: --device ${DEVICE})`),
-  [ERRNO.ENODEV]: missing("NO_MODULE", `${DEVICE} leads to no driver`, LOAD_FUSE),
-  [ERRNO.ENXIO]: missing("NO_MODULE", `${DEVICE} leads to no driver`, LOAD_FUSE),
-  [ERRNO.EACCES]: missing("NO_PERMISSION", `${DEVICE} may not be opened`, `chmod 0666 ${DEVICE}`),
+// Why a device cannot be opened, by errno; `load` brings its driver, `allow` lets this process at it.
+const deviceErrors = (device: string, load: string, allow: string): Readonly<Record<number, Finding>> => ({
+  [ERRNO.ENODEV]: missing("NO_MODULE", `${device} leads to no driver`, load),
+  [ERRNO.ENXIO]: missing("NO_MODULE", `${device} leads to no driver`, load),
+  [ERRNO.EACCES]: missing("NO_PERMISSION", `${device} may not be opened`, allow),
   [ERRNO.EPERM]: missing(
     "NO_PERMISSION",
-    `device rules forbid ${DEVICE}`,
-    `start the container with --device ${DEVICE}`,
+    `device rules forbid ${device}`,
+    `start the container with --device ${device}`,
   ),
+});
+
+const DEVICE_ERRORS: Readonly<Record<number, Finding>> = {
+  ...deviceErrors(DEVICE, LOAD_FUSE, `chmod 0666 ${DEVICE}`),
+  [ERRNO.ENOENT]: missing("NO_DEVICE", `there is no ${DEVICE}`, `${LOAD_FUSE} (container: --device ${DEVICE})`),
 };
 
 // Whoever has CAP_SYS_ADMIN mounts by itself; for others fusermount3 opens the device and mounts with its own rights.
@@ -93,27 +98,21 @@ function helped(machine: Machine): Finding {
 }
 
 const LOAD_RING = "modprobe rfuse (the module is in kmod/)";
+const NO_RING = missing("NO_MODULE", `there is no ${RING_DEVICE}`, LOAD_RING);
 const RING_ERRORS: Readonly<Record<number, Finding>> = {
-  [ERRNO.ENOENT]: missing("NO_MODULE", `there is no ${RING_DEVICE}`, LOAD_RING),
-  [ERRNO.ENODEV]: missing("NO_MODULE", `${RING_DEVICE} leads to no driver`, LOAD_RING),
-  [ERRNO.ENXIO]: missing("NO_MODULE", `${RING_DEVICE} leads to no driver`, LOAD_RING),
-  [ERRNO.EACCES]: missing("NO_PERMISSION", `${RING_DEVICE} may not be opened`, `chown or chmod ${RING_DEVICE}`),
-  [ERRNO.EPERM]: missing(
-    "NO_PERMISSION",
-    `device rules forbid ${RING_DEVICE}`,
-    `start the container with --device ${RING_DEVICE}`,
-  ),
+  ...deviceErrors(RING_DEVICE, LOAD_RING, `chown or chmod ${RING_DEVICE}`),
+  [ERRNO.ENOENT]: NO_RING,
 };
 
 // Which version the module speaks is only told to a mounted connection.
 function probeRing(machine: Machine): Finding {
-  if (!machine.exists(RING_DEVICE)) return RING_ERRORS[ERRNO.ENOENT] as Finding;
+  if (!machine.exists(RING_DEVICE)) return NO_RING;
   const opened = machine.open(RING_DEVICE);
   if (opened >= 0) return READY;
   return RING_ERRORS[-opened] ?? missing("NO_MODULE", `${RING_DEVICE}: ${errnoName(opened)}`, LOAD_RING);
 }
 
-function ringError(machine: Machine, error: number): Finding {
+function uringError(machine: Machine, error: number): Finding {
   const reason = `io_uring_setup: ${errnoName(error)}`;
   const disabled = (machine.text("/proc/sys/kernel/io_uring_disabled") ?? "0").trim();
   if (error === -ERRNO.ENOMEM) {
@@ -148,8 +147,8 @@ function probeUring(machine: Machine): Finding {
     return missing("NOT_IN_KERNEL", "this kernel has no FUSE-over-io_uring", "a kernel with CONFIG_FUSE_IO_URING=y");
   }
   if (state !== "Y" && state !== "1") return missing("NOT_ENABLED", "enable_uring is off", `echo Y > ${URING_SWITCH}`);
-  const made = machine.ring();
-  return made < 0 ? ringError(machine, made) : READY;
+  const made = machine.uring();
+  return made < 0 ? uringError(machine, made) : READY;
 }
 
 /** Every lane, fastest first. */
@@ -185,12 +184,8 @@ export function probePassthrough(machine: Machine = THIS_MACHINE): Finding {
 
 /** Whether eBPF programs may answer metadata in the kernel. */
 export function probeBpf(machine: Machine = THIS_MACHINE): Finding {
-  if (!machine.exists("/dev/rfuse")) {
-    return missing(
-      "NO_MODULE",
-      "the hook is in rfuse.ko, and there is no /dev/rfuse",
-      "modprobe rfuse (the module is in kmod/)",
-    );
+  if (!machine.exists(RING_DEVICE)) {
+    return missing("NO_MODULE", `the hook is in rfuse.ko, and there is no ${RING_DEVICE}`, LOAD_RING);
   }
   return missing("NOT_IN_THIS_VERSION", "this version has no eBPF fast path");
 }

@@ -4,7 +4,7 @@
 import { statfsSync, statSync } from "node:fs";
 import { ERRNO, SyscallError } from "../../../ffi/errno.ts";
 import { AT } from "../../../ffi/file.ts";
-import { CAP, effectiveCapabilities } from "../../../ffi/thread.ts";
+import { CAP, hasCapability } from "../../../ffi/thread.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { InitWishes } from "../connection.ts";
 import type { Filesystem, Result, SessionContext } from "../filesystem.ts";
@@ -27,7 +27,7 @@ const EROFS = -ERRNO.EROFS;
 const STACKED: ReadonlySet<number> = new Set([0x794c7630, 0xf15f, 0x65735546]);
 
 function depthOf({ passthrough, source }: ResolvedOptions): 0 | 1 | 2 {
-  const mayRegister = (effectiveCapabilities() & (1 << CAP.SYS_ADMIN)) !== 0;
+  const mayRegister = hasCapability(CAP.SYS_ADMIN);
   if (passthrough === "on" && !mayRegister) throw new SyscallError("FUSE passthrough", ERRNO.EPERM, source);
   if (passthrough === "off" || !mayRegister) return 0;
   return STACKED.has(statfsSync(source).type) ? 2 : 1;
