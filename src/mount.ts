@@ -52,18 +52,15 @@ export async function mount(
   }
   if (!(filesystem instanceof URL)) refuseForObject(resolved);
   const real = checkMountpoint(mountpoint, resolved.allowNonEmpty);
-  const failed: Lane[] = [];
-  let why = "";
+  const failed = new Map<Lane, string>();
   for (;;) {
     const choice = chooseLane(resolved, failed);
-    const reason = [why, choice.reason].filter((part) => part !== "").join("; ");
     try {
-      return await mountOn({ ...choice, reason }, real, filesystem, resolved);
+      return await mountOn(choice, real, filesystem, resolved);
     } catch (thrown) {
       const laneFailed = thrown instanceof MountError && thrown.code === "LANE_UNAVAILABLE";
       if (!laneFailed || resolved.lane !== "auto" || choice.lane === "dev") throw thrown;
-      failed.push(choice.lane);
-      why = [why, thrown.message.replace(/^lane /, "")].filter((part) => part !== "").join("; ");
+      failed.set(choice.lane, thrown.message.replace(/^lane /, ""));
     }
   }
 }

@@ -39,10 +39,10 @@ export interface LanePlan extends LaneChoice {
 }
 
 /**
- * Decides the lane: the fastest that suits, but none that has failed. Errors: `MountError` LANE_UNAVAILABLE for a lane
- * asked by name.
+ * Decides the lane: the fastest that suits, but none that has failed; `failed` holds why. Errors: `MountError`
+ * LANE_UNAVAILABLE for a lane asked by name.
  */
-export function chooseLane(options: ResolvedOptions, failed: readonly Lane[] = []): LaneChoice {
+export function chooseLane(options: ResolvedOptions, failed: ReadonlyMap<Lane, string>): LaneChoice {
   const reports = probe();
   if (options.lane !== "auto") {
     const asked = options.lane === "dev" ? undefined : reports.find((report) => report.lane === options.lane);
@@ -54,9 +54,10 @@ export function chooseLane(options: ResolvedOptions, failed: readonly Lane[] = [
   const timed = options.requestTimeoutMs > 0;
   const why: string[] = [];
   for (const { lane, available, reason } of reports) {
-    if (lane === "dev" || failed.includes(lane)) continue;
-    if (available && !timed) return { lane, reason: why.join("; ") };
-    why.push(`${lane}: ${available ? "it has no time-outs" : reason}`);
+    if (lane === "dev") continue;
+    const failure = failed.get(lane);
+    if (available && !timed && failure === undefined) return { lane, reason: why.join("; ") };
+    why.push(failure ?? `${lane}: ${available ? "it has no time-outs" : reason}`);
   }
   return { lane: "dev", reason: why.join("; ") };
 }
