@@ -29,6 +29,7 @@ const SUITES: readonly Suite[] = [
   { name: "unit", command: vitest("unit"), count: "events", totalMs: 10 * MINUTE_MS, idleMs: 2 * MINUTE_MS },
   { name: "mount", command: vitest("mount"), count: "events", totalMs: 30 * MINUTE_MS, idleMs: 4 * MINUTE_MS },
   { name: "unprivileged", command: asNobody(vitest("mount")), count: "events", totalMs: 15 * MINUTE_MS, idleMs: 4 * MINUTE_MS, rootOnly: true },
+  { name: "ring-6.1", command: [process.execPath, "test/guest/gate-suite.ts", "6.1"], count: "closing-line", totalMs: 40 * MINUTE_MS, idleMs: 12 * MINUTE_MS },
 ];
 
 function chosenSuites(args: readonly string[]): readonly Suite[] {

@@ -59,9 +59,14 @@ function origins(): Origin[] {
   });
 }
 
+const debianOrigins = () => origins().filter(({ suites }) => suites.some((suite) => DEBIAN_SUITE.test(suite)));
+
+/** Whether this machine's apt knows an archive of Debian, from which a guest can take its kernel. */
+export const knowsDebian = (): boolean => debianOrigins().length > 0;
+
 /** The text of a sources file for `wanted` suites, at the addresses of the machine's own Debian archives. */
 function sourcesText(wanted: Suites): string {
-  const debian = origins().filter(({ suites }) => suites.some((suite) => DEBIAN_SUITE.test(suite)));
+  const debian = debianOrigins();
   const isSecurity = ({ suites }: Origin) => suites.some((suite) => /-security$|\/updates$/.test(suite));
   const main = debian.find((origin) => !isSecurity(origin));
   if (main === undefined) {
