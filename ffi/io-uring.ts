@@ -2,7 +2,7 @@
 // mapping cannot be laid over a SharedArrayBuffer), and the three calls. Indices are words of the ring's arena.
 // Must not: know what the entries mean. The ring belongs to the thread that made it (SINGLE_ISSUER).
 
-import { checked, SyscallError } from "./errno.ts";
+import { checked, orThrow, SyscallError } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { type Arena, addressOf, createArena, PAGE_SIZE } from "./memory.ts";
 import { defineStruct } from "./struct.ts";
@@ -149,8 +149,8 @@ const EFD_NONBLOCK_CLOEXEC = 0o2004000;
 const REGISTER_EVENTFD = 4;
 const UNREGISTER_EVENTFD = 5;
 
-/** A descriptor that polls readable once it was signalled, until it is read. Result: descriptor or -errno. */
-export const createEventFd = (): number => checked(libc.eventfd(0, EFD_NONBLOCK_CLOEXEC));
+/** A descriptor that polls readable once it was signalled, until it is read. Errors: `SyscallError` (EMFILE, ENFILE). */
+export const createEventFd = (): number => orThrow(checked(libc.eventfd(0, EFD_NONBLOCK_CLOEXEC)), "eventfd");
 
 /** The ring signals `eventFd` whenever something has been or can be completed; -1 ends that. Result 0 or -errno. */
 export function signalCompletions(ring: number, eventFd: number): number {

@@ -81,7 +81,7 @@ async function mountOn(
     const loaded = await unlessAborted(options.signal, loading);
     return await start(mountpoint, server, handle, options, choice, loaded);
   } catch (thrown) {
-    server.discard();
+    await server.discard();
     throw thrown;
   }
 }
@@ -164,7 +164,7 @@ async function start(
     return handle;
   } catch (thrown) {
     handle.notifications.end();
-    await undo(mountpoint, device, attached, opened);
+    await undo(mountpoint, device, attached, server, opened);
     ring?.close();
     guardian?.dismiss();
     throw thrown;
@@ -176,10 +176,12 @@ async function undo(
   mountpoint: string,
   device: string,
   attached: Attached | undefined,
+  server: Server,
   opened: readonly number[],
 ): Promise<void> {
   if (attached !== undefined) {
     await detach({ mountpoint, device, via: attached.via }, { force: true }, unmountOnThread).catch(() => {});
   }
+  await server.discard(); // a worker that still reads must not find another's descriptor under its number
   for (const fd of opened) close(fd);
 }

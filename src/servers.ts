@@ -1,6 +1,7 @@
 // Owns: the one face of the two ways to serve a session's queues: worker threads that load a filesystem module
 // (worker-server.ts), or the calling thread's event loop with a filesystem object (`createLocalServer`).
 
+import { close } from "../ffi/file.ts";
 import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
 import { methodNames } from "./server/methods.ts";
@@ -25,8 +26,8 @@ export interface Server {
   serve(settings: readonly QueueSettings[], notifications: Notifications): Promise<void>;
   /** Resolves when every queue has ended. */
   readonly ended: Promise<void>;
-  /** Ends what was loaded but never served. */
-  discard(): void;
+  /** Ends what was loaded, when the mounting was given up. Whoever serves already has ended when it resolves. */
+  discard(): Promise<void>;
 }
 
 /** Serves a filesystem object on the calling thread, whose event loop stays alive. */
@@ -40,7 +41,11 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
     },
     async serve([settings], notifications) {
       const queue = await openQueue(filesystem, settings as QueueSettings, events, startDoorbell, notifications);
-      if (discarded) return; // given up during `init`: the descriptor is closed, and its number may be another's
+      if (discarded) {
+        // Given up during `init`: the session's descriptor is closed, and its number may be another's.
+        for (const fd of queue.opened) close(fd);
+        return;
+      }
       queue
         .serveEvents()
         .then(() => filesystem.destroy?.())
@@ -48,7 +53,7 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
         .finally(() => ended.resolve());
     },
     ended: ended.promise,
-    discard() {
+    async discard() {
       discarded = true;
       ended.resolve();
     },

@@ -18,6 +18,8 @@ const WINDOW_MS = 60_000;
 /** Time for a dead worker's threads to end, and for a module to load again. */
 const END_MS = 5000;
 const LOAD_MS = 30_000;
+/** Time for a worker to begin after another could not, when the mounting is given up. */
+const BEGIN_MS = 1000;
 
 const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
@@ -39,6 +41,12 @@ export interface WantedWorkers {
   readonly exactly: boolean;
 }
 
+/** A thread that was told to serve: it does, and it has ended. */
+interface Run {
+  readonly serving: Promise<void>;
+  readonly end: Promise<unknown>;
+}
+
 /** Serves from worker threads. */
 export function createWorkerServer(
   url: URL,
@@ -52,6 +60,8 @@ export function createWorkerServer(
   const deaths: number[] = [];
   /** Descriptors of each queue that its thread cannot close when it dies. */
   const opened: (readonly number[])[] = [];
+  /** By index of the worker; the last one of each. */
+  const runs: Run[] = [];
   let settings: readonly QueueSettings[] = [];
   let shared: unknown;
   let keepsNothing = false;
@@ -64,7 +74,7 @@ export function createWorkerServer(
   }
 
   // Its end is expected from the start: the connection may end while a thread still begins to serve.
-  function serve(index: number, successor: boolean): { serving: Promise<void>; end: Promise<unknown> } {
+  function serve(index: number, successor: boolean): Run {
     const thread = threads[index] as Thread;
     const serving = thread.expect("serving").then((said) => {
       opened[index] = said.opened;
@@ -72,7 +82,9 @@ export function createWorkerServer(
     const end = thread.expect("ended");
     end.catch(() => {}); // a thread that fails before it serves is told by `serving`
     thread.post({ type: "serve", settings: { ...(settings[index] as QueueSettings), successor } });
-    return { serving, end };
+    const run = { serving, end };
+    runs[index] = run;
+    return run;
   }
 
   /** Why a dead worker gets no successor; undefined when it does. */
@@ -103,6 +115,14 @@ export function createWorkerServer(
     await within(thread.gone, END_MS, "its thread did not end");
     for (const fd of mine) close(fd);
     takeBackAll((settings[index] as QueueSettings).notifierFds, index + 1);
+  }
+
+  // One that serves, or is about to, sees the connection end and closes what it opened; `init` may never return.
+  async function leave(thread: Thread, run: Run | undefined): Promise<void> {
+    const what = "it did not see the connection end";
+    const left = run && within(run.serving, BEGIN_MS, what).then(() => within(run.end, END_MS, what));
+    await left?.catch(() => {});
+    thread.end();
   }
 
   /** Starts a dead worker's successor; resolves, when that serves, with its end to come. */
@@ -173,8 +193,9 @@ export function createWorkerServer(
       Promise.all(begun.map(({ end }, index) => keepServing(index, end))).then(() => ended.resolve());
     },
     ended: ended.promise,
-    discard() {
-      for (const thread of threads) thread.end();
+    async discard() {
+      const left = runs.splice(0); // once
+      await Promise.all(threads.map((thread, index) => leave(thread, left[index])));
       ended.resolve();
     },
   };

@@ -144,7 +144,12 @@ export async function openQueue(
   // While `init` runs nobody answers here, whatever a notification waits for.
   notifications.watch({ requests: 1, holds: () => false, also: () => {} });
   const context: SessionContext = { connection, notify: notifications.notifier, backing, worker: { index, count } };
-  await filesystem.init?.(context);
+  try {
+    await filesystem.init?.(context);
+  } catch (thrown) {
+    transport.close();
+    throw thrown;
+  }
   return createQueue({
     filesystem,
     connection,

@@ -41,7 +41,16 @@ export interface UringTransportOptions {
   readonly dev: Transport | undefined;
 }
 
-/** Opens the lane and registers its queues. Errors: `SyscallError` of io_uring_setup or of the registration. */
+function signalFor(ring: Ring): number {
+  try {
+    return createEventFd();
+  } catch (thrown) {
+    close(ring.fd);
+    throw thrown;
+  }
+}
+
+/** Opens the lane and registers its queues. Errors: `SyscallError` of io_uring_setup, eventfd or the registration. */
 export function openUringTransport(options: UringTransportOptions): Transport {
   const { fd, cpus, depth, dev } = options;
   const count = cpus.length * depth;
@@ -62,7 +71,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   const replied = new Uint8Array(count);
   // Work that waits for this thread to enter does not make the ring's own descriptor readable; it does signal an
   // eventfd, which is attached only while the thread waits in its event loop.
-  const signal = createEventFd();
+  const signal = signalFor(ring);
   const drain = createArena(8);
 
   // hot; a tag, or -1 when the completion was no request

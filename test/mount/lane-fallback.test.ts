@@ -2,14 +2,17 @@
 // again without it and says why; asked for by name it is an error. Here a ring needs more memory than may be locked.
 
 import { describe, expect, it } from "vitest";
-import { client, failedMount, type StartOptions, startMount } from "./harness.ts";
+import { client, descriptorsOf, failedMount, type StartOptions, startMount, until } from "./harness.ts";
 import { uringTestable, whileSwitched } from "./lanes.ts";
 
-/** An ordinary user who may lock 32 KiB: enough for the ring that the probe makes, not for one of 256 entries per CPU. */
-const LIMITED = [
-  ...["/usr/bin/prlimit", "--memlock=32768"],
+/** An ordinary user who may lock so many KiB. */
+const lockingAtMost = (kib: number): readonly string[] => [
+  ...["/usr/bin/prlimit", `--memlock=${kib * 1024}`],
   ...["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
 ];
+
+/** Enough for the ring that the probe makes, not for one of 256 entries per CPU. */
+const LIMITED = lockingAtMost(32);
 
 describe.runIf(uringTestable)("lane io_uring, without the memory for its rings", () => {
   const cases: readonly (readonly [what: string, options: StartOptions])[] = [
@@ -36,6 +39,20 @@ describe.runIf(uringTestable)("lane io_uring, without the memory for its rings",
       `${daemon.mountpoint}/hello`,
     ];
     expect(await client(...hello)).toMatchObject({ status: 0, stdout: "hello\n" });
+    await daemon.order("unmount");
+    daemon.hangUp();
+    expect(await daemon.exited).toMatchObject({ status: 0 });
+  });
+
+  it("auto, one worker of two has the memory: its ring is closed as well", async () => {
+    const options = { lane: "auto" as const, workers: 2, queueDepth: 256 };
+    const limited = { form: "module" as const, wrap: lockingAtMost(128), options };
+    await using daemon = await whileSwitched("Y", () => startMount(limited));
+    expect(daemon.said.find(({ event }) => event === "ready")).toMatchObject({ lane: "dev" });
+    await until("the end of the first ring", () => {
+      const open = descriptorsOf(daemon.pid);
+      return !open.some((leadsTo) => leadsTo.includes("[io_uring]"));
+    });
     await daemon.order("unmount");
     daemon.hangUp();
     expect(await daemon.exited).toMatchObject({ status: 0 });
