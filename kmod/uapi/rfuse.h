@@ -27,6 +27,8 @@
 #define RFUSE_ALL_CHANNELS		0xffffffffU
 /* rfuse_setup.spin_us: as the module's parameter says */
 #define RFUSE_SPIN_DEFAULT		0xffffffffU
+/* rfuse_bpf.opcode is below this */
+#define RFUSE_BPF_OPCODES		64
 
 /* --- rfuse_slot.state --- */
 
@@ -64,10 +66,12 @@
 #define RFUSE_FEATURE_ABANDON		0x8U
 /* RFUSE_IOC_EVENTFD */
 #define RFUSE_FEATURE_EVENTFD		0x10U
-/* an eBPF program may answer requests */
+/* RFUSE_IOC_BPF: eBPF programs may answer requests */
 #define RFUSE_FEATURE_BPF		0x20U
 /* RFUSE_WAIT_DEVICE */
 #define RFUSE_FEATURE_WAIT_DEVICE	0x40U
+/* RFUSE_BPF_PASSTHROUGH: kernel and INIT have passthrough */
+#define RFUSE_FEATURE_BPF_PASSTHROUGH	0x80U
 
 /* --- rfuse_wait.flags --- */
 
@@ -75,6 +79,26 @@
 #define RFUSE_WAIT_WATCH		1
 /* return also when /dev/fuse has something to read; the result may then be 0 */
 #define RFUSE_WAIT_DEVICE		2
+
+/* --- what an eBPF program returns --- */
+
+/* the daemon is asked */
+#define RFUSE_BPF_UPCALL		0
+/*
+ * error, or out_size bytes of 'out' and data_size bytes of 'data', are the
+ * reply
+ */
+#define RFUSE_BPF_REPLY			1
+/*
+ * as REPLY, of OPEN: the kernel goes to the backing file
+ * fuse_open_out.backing_id
+ */
+#define RFUSE_BPF_PASSTHROUGH		2
+
+/* --- rfuse_bpf_context.flags --- */
+
+/* the kernel knows the generation of nodeid */
+#define RFUSE_BPF_HAS_GENERATION	1
 
 /**
  * struct rfuse_control - First page of a channel's mapping. Each group of words
@@ -306,8 +330,8 @@ struct rfuse_eventfd {
  * @spurious: completion entries that no WAKE asked for, and jumps of the
  *	completion tail
  * @aborted: requests ended by an abort of the connection
- * @bpf_replies: requests answered by the eBPF program
- * @bpf_upcalls: requests that the eBPF program passed on
+ * @bpf_replies: requests answered by an eBPF program
+ * @bpf_upcalls: requests of an opcode with an eBPF program that the daemon got
  *
  * 192 bytes. Reserved fields are 0.
  */
@@ -339,6 +363,99 @@ struct rfuse_counters {
 	__u64 reserved1;
 };
 
+/**
+ * struct rfuse_bpf - Argument of RFUSE_IOC_BPF.
+ * @opcode: in: the FUSE opcode, below RFUSE_BPF_OPCODES
+ * @fd: in: a program of type BPF_PROG_TYPE_SYSCALL that is asked for this
+ *	opcode from now on; -1: none
+ * @flags: in: 0
+ *
+ * 16 bytes. Reserved fields are 0.
+ */
+struct rfuse_bpf {
+	__u32 opcode;
+	__s32 fd;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct rfuse_bpf_counters - Argument of RFUSE_IOC_BPF_COUNTERS: what became
+ *	of the requests of an opcode since SETUP, whichever program it had.
+ * @opcode: in: the FUSE opcode, below RFUSE_BPF_OPCODES
+ * @program: out: id of the program in force, 0: none
+ * @replies: out: answered by the program
+ * @passthroughs: out: answered by the program with a backing file
+ * @upcalls: out: passed on to the daemon by the program
+ * @refused: out: answered by the program in a way that a daemon may not, and
+ *	therefore passed on
+ * @skipped: out: not shown to the program because they do not fit its context,
+ *	and therefore passed on
+ *
+ * 64 bytes. Reserved fields are 0.
+ */
+struct rfuse_bpf_counters {
+	__u32 opcode;
+	__u32 program;
+	__u64 replies;
+	__u64 passthroughs;
+	__u64 upcalls;
+	__u64 refused;
+	__u64 skipped;
+	__u64 reserved[2];
+};
+
+/**
+ * struct rfuse_bpf_context - What an eBPF program gets: a copy of the request,
+ *	and room for a reply. It returns one of RFUSE_BPF_*.
+ * @opcode: K: FUSE opcode
+ * @flags: K: RFUSE_BPF_HAS_*
+ * @uid: K: as fuse_in_header
+ * @gid: K: as fuse_in_header
+ * @pid: K: as fuse_in_header
+ * @generation: K, with HAS_GENERATION: of nodeid, the low 32 bits of what its
+ *	entry reply said
+ * @nodeid: K: as fuse_in_header
+ * @arg_size: K: bytes in 'arg'
+ * @name_len: K: bytes in 'name' before the NUL; 0: the opcode has no name
+ * @name2_len: K: likewise of 'name2'
+ * @out_size: K: bytes of 'out' that a reply without error consists of
+ * @data_max: K: bytes of 'data' that a reply may have; 0: none
+ * @hidden: K: bytes of the request that are not here (WRITE data, value of an
+ *	xattr, target of a symlink)
+ * @error: program: 0, or -errno to reply with
+ * @data_size: program: bytes of 'data' in the reply
+ * @arg: K: the op struct, then 0
+ * @name: K: the name, or the old one of a RENAME, then 0
+ * @name2: K: the new name of a RENAME, then 0
+ * @out: program: the fixed out structs; 0 at first
+ * @data: program: variable reply data; 0 at first
+ *
+ * 2048 bytes. Reserved fields are 0.
+ */
+struct rfuse_bpf_context {
+	__u32 opcode;
+	__u32 flags;
+	__u32 uid;
+	__u32 gid;
+	__u32 pid;
+	__u32 generation;
+	__u64 nodeid;
+	__u32 arg_size;
+	__u32 name_len;
+	__u32 name2_len;
+	__u32 out_size;
+	__u32 data_max;
+	__u32 hidden;
+	__s32 error;
+	__u32 data_size;
+	__u8 arg[128];
+	__u8 name[256];
+	__u8 name2[256];
+	__u8 out[320];
+	__u8 data[1024];
+};
+
 #define RFUSE_IOC_MAGIC		0xe7
 
 /* argument: descriptor of a mounted /dev/fuse whose INIT was answered */
@@ -360,5 +477,9 @@ struct rfuse_counters {
 #define RFUSE_IOC_EVENTFD	_IOW(RFUSE_IOC_MAGIC, 7, struct rfuse_eventfd)
 /* reads the counters */
 #define RFUSE_IOC_COUNTERS	_IOWR(RFUSE_IOC_MAGIC, 8, struct rfuse_counters)
+/* sets, replaces or takes away an opcode's eBPF program */
+#define RFUSE_IOC_BPF		_IOW(RFUSE_IOC_MAGIC, 9, struct rfuse_bpf)
+/* reads the counters of an opcode's eBPF programs */
+#define RFUSE_IOC_BPF_COUNTERS	_IOWR(RFUSE_IOC_MAGIC, 10, struct rfuse_bpf_counters)
 
 #endif /* _UAPI_LINUX_RFUSE_H */

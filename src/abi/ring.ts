@@ -140,6 +140,60 @@ export const RfuseEventfd = ringStruct("rfuse_eventfd", 8, "Argument of RFUSE_IO
   fd: ["i32", "in: an eventfd that is raised when events changes while need_wakeup is set; -1: none any more"],
 });
 
+export const RfuseBpf = ringStruct("rfuse_bpf", 16, "Argument of RFUSE_IOC_BPF.", {
+  opcode: ["u32", "in: the FUSE opcode, below RFUSE_BPF_OPCODES"],
+  fd: ["i32", "in: a program of type BPF_PROG_TYPE_SYSCALL that is asked for this opcode from now on; -1: none"],
+  flags: ["u32", "in: 0"],
+  reserved: ["u32", "in: 0"],
+});
+
+export const RfuseBpfCounters = ringStruct(
+  "rfuse_bpf_counters",
+  64,
+  "Argument of RFUSE_IOC_BPF_COUNTERS: what became of the requests of an opcode since SETUP, whichever program it had.",
+  {
+    opcode: ["u32", "in: the FUSE opcode, below RFUSE_BPF_OPCODES"],
+    program: ["u32", "out: id of the program in force, 0: none"],
+    replies: ["u64", "out: answered by the program"],
+    passthroughs: ["u64", "out: answered by the program with a backing file"],
+    upcalls: ["u64", "out: passed on to the daemon by the program"],
+    refused: ["u64", "out: answered by the program in a way that a daemon may not, and therefore passed on"],
+    skipped: ["u64", "out: not shown to the program because they do not fit its context, and therefore passed on"],
+    reserved: [{ type: "u64", count: 2 }, SPARE],
+  },
+);
+
+/** Opcodes that an eBPF program can be asked for are below this. */
+export const RFUSE_BPF_OPCODES = 64;
+
+export const RfuseBpfContext = ringStruct(
+  "rfuse_bpf_context",
+  2048,
+  "What an eBPF program gets: a copy of the request, and room for a reply. It returns one of RFUSE_BPF_*.",
+  {
+    opcode: ["u32", "K: FUSE opcode"],
+    flags: ["u32", "K: RFUSE_BPF_HAS_*"],
+    uid: ["u32", "K: as fuse_in_header"],
+    gid: ["u32", "K: as fuse_in_header"],
+    pid: ["u32", "K: as fuse_in_header"],
+    generation: ["u32", "K, with HAS_GENERATION: of nodeid, the low 32 bits of what its entry reply said"],
+    nodeid: ["u64", "K: as fuse_in_header"],
+    arg_size: ["u32", "K: bytes in 'arg'"],
+    name_len: ["u32", "K: bytes in 'name' before the NUL; 0: the opcode has no name"],
+    name2_len: ["u32", "K: likewise of 'name2'"],
+    out_size: ["u32", "K: bytes of 'out' that a reply without error consists of"],
+    data_max: ["u32", "K: bytes of 'data' that a reply may have; 0: none"],
+    hidden: ["u32", "K: bytes of the request that are not here (WRITE data, value of an xattr, target of a symlink)"],
+    error: ["i32", "program: 0, or -errno to reply with"],
+    data_size: ["u32", "program: bytes of 'data' in the reply"],
+    arg: [{ type: "u8", count: 128 }, "K: the op struct, then 0"],
+    name: [{ type: "u8", count: 256 }, "K: the name, or the old one of a RENAME, then 0"],
+    name2: [{ type: "u8", count: 256 }, "K: the new name of a RENAME, then 0"],
+    out: [{ type: "u8", count: 320 }, "program: the fixed out structs; 0 at first"],
+    data: [{ type: "u8", count: 1024 }, "program: variable reply data; 0 at first"],
+  },
+);
+
 export const RfuseCounters = ringStruct(
   "rfuse_counters",
   192,
@@ -167,8 +221,8 @@ export const RfuseCounters = ringStruct(
     refused: ["u64", "replies that failed validation: the caller got EIO"],
     spurious: ["u64", "completion entries that no WAKE asked for, and jumps of the completion tail"],
     aborted: ["u64", "requests ended by an abort of the connection"],
-    bpf_replies: ["u64", "requests answered by the eBPF program"],
-    bpf_upcalls: ["u64", "requests that the eBPF program passed on"],
+    bpf_replies: ["u64", "requests answered by an eBPF program"],
+    bpf_upcalls: ["u64", "requests of an opcode with an eBPF program that the daemon got"],
     reserved1: [{ type: "u64", count: 1 }, SPARE],
   },
 );
@@ -198,10 +252,17 @@ export const RFUSE_FEATURE = Object.freeze({
   EVENTFD: 1 << 4,
   BPF: 1 << 5,
   WAIT_DEVICE: 1 << 6,
+  BPF_PASSTHROUGH: 1 << 7,
 } as const);
 
 /** `rfuse_wait.flags`. */
 export const RFUSE_WAIT = Object.freeze({ WATCH: 1 << 0, DEVICE: 1 << 1 } as const);
+
+/** What an eBPF program returns. */
+export const RFUSE_BPF = Object.freeze({ UPCALL: 0, REPLY: 1, PASSTHROUGH: 2 } as const);
+
+/** `rfuse_bpf_context.flags`. */
+export const RFUSE_BPF_HAS = Object.freeze({ GENERATION: 1 << 0 } as const);
 
 /** Type letter of the ioctls. */
 export const RFUSE_IOC_MAGIC = 0xe7;
@@ -224,6 +285,8 @@ export const RING_IOCTLS = Object.freeze({
   SPIN: { nr: 6, direction: "none", doc: "argument: microseconds, replaces rfuse_setup.spin_us" },
   EVENTFD: { nr: 7, direction: "write", struct: RfuseEventfd, doc: "sets or takes away a channel's eventfd" },
   COUNTERS: { nr: 8, direction: "readwrite", struct: RfuseCounters, doc: "reads the counters" },
+  BPF: { nr: 9, direction: "write", struct: RfuseBpf, doc: "sets, replaces or takes away an opcode's eBPF program" },
+  BPF_COUNTERS: { nr: 10, direction: "readwrite", struct: RfuseBpfCounters, doc: "reads the counters of an opcode's eBPF programs" },
 } as const satisfies Record<string, RingIoctl>);
 
 const IOC_DIRECTION = { none: 0, write: 1, readwrite: 3 } as const;
@@ -243,6 +306,8 @@ export const RFUSE_IOC = Object.freeze({
   SPIN: ringIoctlNumber(RING_IOCTLS.SPIN),
   EVENTFD: ringIoctlNumber(RING_IOCTLS.EVENTFD),
   COUNTERS: ringIoctlNumber(RING_IOCTLS.COUNTERS),
+  BPF: ringIoctlNumber(RING_IOCTLS.BPF),
+  BPF_COUNTERS: ringIoctlNumber(RING_IOCTLS.BPF_COUNTERS),
 } as const);
 
 /** Every struct, in the order of the header. */
@@ -255,6 +320,9 @@ export const RING_STRUCTS: readonly RingStruct[] = [
   RfuseWait,
   RfuseEventfd,
   RfuseCounters,
+  RfuseBpf,
+  RfuseBpfCounters,
+  RfuseBpfContext,
 ];
 
 /** Numbers of the header: C prefix, what they are, the values. */
@@ -275,6 +343,7 @@ export const RING_CONSTANTS: readonly RingConstants[] = [
       MAX_CHANNELS: RFUSE_MAX_CHANNELS,
       ALL_CHANNELS: RFUSE_ALL_CHANNELS,
       SPIN_DEFAULT: RFUSE_SPIN_DEFAULT,
+      BPF_OPCODES: RFUSE_BPF_OPCODES,
     },
     docs: {
       MAGIC: '"RFUS" in memory',
@@ -282,6 +351,7 @@ export const RING_CONSTANTS: readonly RingConstants[] = [
       MAX_CHANNELS: "channels at most, and bits of rfuse_wait.channels",
       ALL_CHANNELS: "rfuse_counters.channel: the sums",
       SPIN_DEFAULT: "rfuse_setup.spin_us: as the module's parameter says",
+      BPF_OPCODES: "rfuse_bpf.opcode is below this",
     },
   },
   {
@@ -312,8 +382,9 @@ export const RING_CONSTANTS: readonly RingConstants[] = [
       BACKGROUND: "background requests come on the rings",
       ABANDON: "a killed caller leaves at once and the state word says so",
       EVENTFD: "RFUSE_IOC_EVENTFD",
-      BPF: "an eBPF program may answer requests",
+      BPF: "RFUSE_IOC_BPF: eBPF programs may answer requests",
       WAIT_DEVICE: "RFUSE_WAIT_DEVICE",
+      BPF_PASSTHROUGH: "RFUSE_BPF_PASSTHROUGH: kernel and INIT have passthrough",
     },
   },
   {
@@ -324,5 +395,21 @@ export const RING_CONSTANTS: readonly RingConstants[] = [
       WATCH: "wait for others: only channels whose need_wakeup is set count",
       DEVICE: "return also when /dev/fuse has something to read; the result may then be 0",
     },
+  },
+  {
+    prefix: "RFUSE_BPF_",
+    doc: "what an eBPF program returns",
+    values: RFUSE_BPF,
+    docs: {
+      UPCALL: "the daemon is asked",
+      REPLY: "error, or out_size bytes of 'out' and data_size bytes of 'data', are the reply",
+      PASSTHROUGH: "as REPLY, of OPEN: the kernel goes to the backing file fuse_open_out.backing_id",
+    },
+  },
+  {
+    prefix: "RFUSE_BPF_HAS_",
+    doc: "rfuse_bpf_context.flags",
+    values: RFUSE_BPF_HAS,
+    docs: { GENERATION: "the kernel knows the generation of nodeid" },
   },
 ];
