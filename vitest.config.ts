@@ -2,7 +2,9 @@
 // Must not: run anything by itself; `test/run.ts` is the gate that runs and counts; the project "ring" runs in a guest (docs/guest.md).
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { BUN_CRASH, CRASH_RETRIES } from "./test/gate/bun-crash.ts";
 
+const retry = { count: CRASH_RETRIES, condition: BUN_CRASH };
 const resolve = { alias: { rfuse: fileURLToPath(new URL("./src/index.ts", import.meta.url)) } };
 
 export default defineConfig({
@@ -33,6 +35,7 @@ export default defineConfig({
           include: ["test/mount/**/*.test.ts", "test/behaviour/*.test.ts"],
           globalSetup: ["./test/gate/leftovers.ts"],
           fileParallelism: false,
+          retry,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -44,6 +47,7 @@ export default defineConfig({
           include: ["test/ring/**/*.test.ts"],
           globalSetup: ["./test/gate/leftovers.ts"],
           fileParallelism: false,
+          retry,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpa
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PATIENCE } from "../behaviour/pace.ts";
+import { CRASH_RETRIES, isBunCrash } from "../gate/bun-crash.ts";
 import type { DaemonSpec, Said } from "./fixtures/daemon.ts";
 
 const MARK = "RFUSE_TEST_DAEMON";
@@ -160,6 +161,8 @@ export interface Daemon extends AsyncDisposable {
   readonly said: readonly Said[];
   readonly exited: Promise<Ended>;
   stderr(): string;
+  /** The line that says how mounting ended: `ready` or `failed`. */
+  settled(deadlineMs?: number): Promise<Said>;
   /** The first line of this event, waiting for it. */
   event(name: string, deadlineMs?: number): Promise<Said>;
   /** Obeys an order; errors of the daemon's side are thrown with their `code`. */
@@ -259,6 +262,7 @@ export function startDaemon(given: StartOptions): Daemon {
     said,
     exited,
     stderr: () => stderr,
+    settled: (deadlineMs) => find(({ event }) => event === "ready" || event === "failed", "the mount", deadlineMs),
     event: (name, deadlineMs) => find((line) => line.event === name, `event ${name}`, deadlineMs),
     async order<Value>(call: string, ...args: unknown[]) {
       const id = ++orders;
@@ -301,25 +305,27 @@ export function errorsOf({ said }: Daemon): string {
   return said.flatMap((event) => (event.event === "error" ? [JSON.stringify(event)] : [])).join("\n");
 }
 
-/** Starts a daemon and waits until its mount answers. Errors: what `mount` threw, with its `code`. */
+/**
+ * Starts a daemon and waits until its mount answers; anew when Bun crashed before. Errors: what `mount` threw, with its
+ * `code`, and the daemon's end.
+ */
 export async function startMount({
   deadlineMs,
   ...options
 }: StartOptions & { deadlineMs?: number } = {}): Promise<Daemon> {
-  const daemon = startDaemon(options);
-  const settled = () => {
-    const failed = daemon.said.find(({ event }) => event === "failed");
-    if (failed !== undefined) throw Object.assign(new Error(), failed);
-    return daemon.said.some(({ event }) => event === "ready");
-  };
-  try {
-    await until("the mount", settled, deadlineMs);
-    return daemon;
-  } catch (thrown) {
-    const stderr = daemon.stderr();
-    await daemon[Symbol.asyncDispose]();
-    if (stderr !== "" && thrown instanceof Error) thrown.message += `; stderr: ${stderr}`;
-    throw thrown;
+  for (let attempt = 0; ; attempt++) {
+    const daemon = startDaemon(options);
+    try {
+      const { event, ...failed } = await daemon.settled(deadlineMs);
+      if (event === "failed") throw Object.assign(new Error(), failed);
+      return daemon;
+    } catch (thrown) {
+      const stderr = daemon.stderr();
+      await daemon[Symbol.asyncDispose]();
+      if (isBunCrash(stderr, `start of ${options.filesystem ?? "tiny"}`) && attempt < CRASH_RETRIES) continue;
+      if (stderr !== "" && thrown instanceof Error) thrown.message += `; stderr: ${stderr}`;
+      throw thrown;
+    }
   }
 }
 
