@@ -56,6 +56,7 @@ const DEBIAN = [
   ["rsync", "rsync", "guest"],
   ["xz-utils", "xz", "guest"],
   ["e2fsprogs", "mke2fs", "guest"],
+  ["clang", "clang", "test"],
   ["pkg-config", "pkg-config", "test"],
   ["libfuse3-dev", "/usr/include/fuse3/fuse.h", "test"],
   ["python3", "python3", "test"],

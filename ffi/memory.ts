@@ -49,6 +49,7 @@ export function createArena(size: number): Arena {
   return arena;
 }
 
+const PROT_READ = 1;
 const PROT_READ_WRITE = 3;
 const MAP = { SHARED: 1, PRIVATE: 2, FIXED: 0x10, ANONYMOUS: 0x20 } as const;
 /** Mapped buffers stay referenced here: one that is collected would give its address to somebody else. */
@@ -66,8 +67,17 @@ export interface Mapping {
  * Errors: `SyscallError` of mmap, `RangeError` when the engine cannot give so much memory.
  */
 export function mapDescriptor(fd: number, size: number, offset: number): Mapping {
+  return mapWith(PROT_READ_WRITE, fd, size, offset);
+}
+
+/** The same for reading alone: until `unmap` a store into the buffer ends the process, and so does Atomics.load. */
+export function mapReadOnly(fd: number, size: number, offset: number): Mapping {
+  return mapWith(PROT_READ, fd, size, offset);
+}
+
+function mapWith(protection: number, fd: number, size: number, offset: number): Mapping {
   const { buffer, address } = createArena(size);
-  const result = checked(libc.mmap(address, size, PROT_READ_WRITE, MAP.SHARED | MAP.FIXED, fd, offset));
+  const result = checked(libc.mmap(address, size, protection, MAP.SHARED | MAP.FIXED, fd, offset));
   if (result < 0) throw new SyscallError("mmap", -result);
   mapped.add(buffer);
   return {

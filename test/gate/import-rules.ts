@@ -16,7 +16,7 @@ interface Import {
 }
 
 const WIRE = ["ffi", "abi", "codec"];
-const INNER = [...WIRE, "fs", "transport", "server", "mounting"];
+const INNER = [...WIRE, "fs", "bpf", "transport", "server", "mounting"];
 const LIBRARY = [...INNER, "roots", "index"];
 
 /**
@@ -32,8 +32,9 @@ const PARTS: ReadonlyArray<readonly [part: string, files: RegExp, mayImport: rea
   ["abi", /^src\/abi\//, ["ffi"]],
   ["codec", /^src\/codec\//, ["ffi", "abi"]],
   ["fs", /^src\/fs\//, WIRE],
+  ["bpf", /^src\/bpf\//, [...WIRE, "fs"]],
   ["transport", /^src\/transport\//, WIRE],
-  ["server", /^src\/server\//, [...WIRE, "fs", "transport"]],
+  ["server", /^src\/server\//, [...WIRE, "fs", "bpf", "transport"]],
   ["mounting", /^src\/mounting\//, [...WIRE, "fs"]],
   ["index", /^src\/index\.ts$/, [...INNER, "roots"]],
   ["roots", /^src\/[^/]+\.ts$/, INNER],
