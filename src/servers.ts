@@ -8,6 +8,10 @@ import { methodNames } from "./server/methods.ts";
 import type { Notifications } from "./server/notifications.ts";
 import { openQueue, type QueueEvents, type QueueSettings } from "./server/open-queue.ts";
 import { startDoorbell } from "./start-thread.ts";
+import { within } from "./within.ts";
+
+/** Time for the queue to see the end of the connection and for its handlers to settle, when the mounting is given up. */
+const END_MS = 5000;
 
 /** What a server tells the session besides the queues' events. */
 export interface ServerEvents extends QueueEvents {
@@ -34,6 +38,7 @@ export interface Server {
 export function createLocalServer(filesystem: Filesystem, events: ServerEvents): Server {
   const ended = Promise.withResolvers<void>();
   let discarded = false;
+  let serving = false;
   return {
     queues: 1,
     async load() {
@@ -46,6 +51,7 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
         for (const fd of queue.opened) close(fd);
         return;
       }
+      serving = true;
       queue
         .serveEvents()
         .then(() => filesystem.destroy?.())
@@ -55,6 +61,7 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
     ended: ended.promise,
     async discard() {
       discarded = true;
+      if (serving) await within(ended.promise, END_MS, "the queue did not end").catch(() => {});
       ended.resolve();
     },
   };
