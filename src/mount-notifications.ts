@@ -29,7 +29,7 @@ export class MountNotifications {
   /** The session has ended on every thread: what waits fails, and so does what comes. */
   end(): void {
     this.own?.end();
-    if (this.fds !== undefined) takeBackAll(this.fds);
+    if (this.fds !== undefined) takeBackAll(this.fds, CALLING_THREAD);
   }
 
   /** Those of the calling thread. Errors: `MountError` NOTIFICATION_FAILED before the session. */

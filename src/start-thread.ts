@@ -3,7 +3,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import type { StartDoorbell } from "./server/doorbell.ts";
 import type { StartNotifier } from "./server/notifications.ts";
-import { lendFd, takeBack } from "./server/notifier-fds.ts";
+import { lendFd, reclaim } from "./server/notifier-fds.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
 /** A new thread that was given its first message. */
@@ -29,7 +29,6 @@ export const startNotifier: StartNotifier = ({ fd, fds, asker }, done) => {
     if (!failed) {
       failed = true;
       worker.terminate();
-      takeBack(fds, word);
     }
     for (; sent > 0; sent--) done(-ERRNO.EIO);
   }
@@ -40,6 +39,10 @@ export const startNotifier: StartNotifier = ({ fd, fds, asker }, done) => {
     done(data.result);
   };
   worker.onerror = fail;
+  worker.addEventListener("close", () => {
+    reclaim(fds, word);
+    fail(); // what it was given and never said a word of
+  });
   return {
     get failed() {
       return failed;

@@ -3,7 +3,7 @@
 // Threads end because the connection ends; `terminate` is only for threads that do not serve.
 
 import { MountError } from "./mounting/errors.ts";
-import { takeBackAll } from "./server/notifier-fds.ts";
+import { reclaimAll } from "./server/notifier-fds.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
 import type { Server, ServerEvents } from "./servers.ts";
 import { createSuccession, type Run, type Workers } from "./succession.ts";
@@ -53,7 +53,7 @@ export function createWorkerServer(
     });
     const end = thread.expect("ended");
     end.catch(() => {}); // a thread that fails before it serves is told by `serving`
-    void thread.gone.then(() => takeBackAll(own.notifierFds, index + 1));
+    void thread.gone.then(() => reclaimAll(own.notifierFds, index + 1));
     thread.post({ type: "serve", settings: { ...own, successor } });
     const run = { serving, end };
     runs[index] = run;
