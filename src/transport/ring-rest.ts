@@ -3,7 +3,7 @@
 // Ordering: `need_wakeup` is stored (a full barrier) before the caller's last look at `events`; the kernel publishes before
 // it looks at `need_wakeup`. Edges that are taken were raised before that look. So no wake-up is lost.
 
-import { createEpoll } from "../../ffi/epoll.ts";
+import { createEpoll, type Epoll } from "../../ffi/epoll.ts";
 import { close, write } from "../../ffi/file.ts";
 import { createEventFd } from "../../ffi/io-uring.ts";
 import { createArena } from "../../ffi/memory.ts";
@@ -28,12 +28,25 @@ export interface RingRest {
   close(): void;
 }
 
+// Nothing stays open when one of the two cannot be had.
+function openBoth(): { readonly signal: number; readonly epoll: Epoll } {
+  const signal = createEventFd();
+  let epoll: Epoll | undefined;
+  try {
+    epoll = createEpoll();
+    epoll.add(signal, SIGNAL);
+    return { signal, epoll };
+  } catch (thrown) {
+    epoll?.close();
+    close(signal);
+    throw thrown;
+  }
+}
+
 /** Errors: `SyscallError`. */
 export function createRingRest(channels: readonly RingChannel[]): RingRest {
-  const signal = createEventFd();
-  const epoll = createEpoll();
+  const { signal, epoll } = openBoth();
   let watching = false;
-  epoll.add(signal, SIGNAL);
   return {
     fd: epoll.fd,
     signal,

@@ -205,6 +205,7 @@ export function openRingTransport(options: RingTransportOptions): Transport {
   return {
     lane: "ring",
     watched: rest.fd,
+    opened: [rest.fd, rest.signal],
     request(tag) {
       if (tag < count) return (channels[Math.floor(tag / depth)] as RingChannel).requests[tag % depth] as Request;
       if (tag === count) return records.request;
