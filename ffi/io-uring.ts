@@ -1,10 +1,12 @@
 // Owns: io_uring by system calls: a ring whose memory is ours (IORING_SETUP_NO_MMAP over an arena, since the ring's own
 // mapping cannot be laid over a SharedArrayBuffer), and the three calls. Indices are words of the ring's arena.
+// A ring outlives its descriptor, and its thread: the kernel writes its last completions later. So its memory comes from
+// whoever outlives the thread, and may only be let go by `unmap` (memory.ts).
 // Must not: know what the entries mean. The ring belongs to the thread that made it (SINGLE_ISSUER).
 
 import { checked, orThrow, SyscallError } from "./errno.ts";
 import { libc } from "./libc.ts";
-import { type Arena, addressOf, createArena, PAGE_SIZE } from "./memory.ts";
+import { type Arena, addressOf, arenaOver, createKernelMemory, type Mapping, PAGE_SIZE } from "./memory.ts";
 import { defineStruct } from "./struct.ts";
 
 const SYS = { setup: 425, enter: 426, register: 427 } as const;
@@ -112,13 +114,20 @@ export interface Ring {
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 
+const sqeBytesOf = (entries: number): number => pages(entries * IoUringSqe.size);
+
+/** Memory for a ring of `entries`. Errors: `RangeError`. */
+export function createRingMemory(entries: number): Mapping {
+  return createKernelMemory(sqeBytesOf(entries) + pages(entries * 2 * IoUringCqe.size + 512));
+}
+
 /**
- * Makes a ring of `entries` (a power of two) 128 byte submission entries and twice as many completion entries.
- * Errors: `SyscallError` (EPERM: disabled by sysctl or seccomp; ENOSYS; EINVAL: the kernel is too old; ENOMEM).
+ * Makes a ring of `entries` (a power of two) 128 byte submission entries and twice as many completion entries, in memory
+ * from `createRingMemory`. Errors: `SyscallError` (EPERM: disabled by sysctl or seccomp; ENOSYS; EINVAL: the kernel is too old; ENOMEM).
  */
-export function createRing(entries: number, flags: number): Ring {
-  const sqeBytes = pages(entries * IoUringSqe.size);
-  const arena = createArena(sqeBytes + pages(entries * 2 * IoUringCqe.size + 512));
+export function createRing(memory: SharedArrayBuffer, entries: number, flags: number): Ring {
+  const sqeBytes = sqeBytesOf(entries);
+  const arena = arenaOver(memory);
   const params = new DataView(new ArrayBuffer(IoUringParams.size));
   const { at } = IoUringParams;
   const sq = IoUringParams.spec.sq_off.at;

@@ -1,7 +1,7 @@
 // Proves arenas and C strings.
 import { describe, expect, it } from "vitest";
 import { AT_FDCWD, close, O, openat } from "./file.ts";
-import { addressOf, arenaOver, createArena, cString, PAGE_SIZE } from "./memory.ts";
+import { addressOf, arenaOver, createArena, createKernelMemory, cString, PAGE_SIZE } from "./memory.ts";
 
 describe("createArena", () => {
   it.each([1, 4095, 4096, 4097, 1_000_000, 33_554_432])("%i bytes: is zeroed, whole pages, on a page", (size) => {
@@ -23,6 +23,20 @@ describe("createArena", () => {
     expect([arena.words[2], arena.bytes[8], arena.text.toString("latin1", 8, 12)]).toEqual([0x64636261, 0x61, "abcd"]);
     expect(arenaOver(arena.buffer).bytes[11]).toBe(0x64);
     expect(arenaOver(arena.buffer).address).toBe(arena.address);
+  });
+});
+
+describe("createKernelMemory", () => {
+  it("unmap: leaves the kernel its pages, and the buffer others in their place", () => {
+    const { buffer, unmap } = createKernelMemory(3 * PAGE_SIZE);
+    const { bytes, address } = arenaOver(buffer);
+    expect([buffer.byteLength, address % PAGE_SIZE]).toEqual([3 * PAGE_SIZE, 0]);
+    bytes.fill(7);
+    unmap();
+    expect(bytes.every((byte) => byte === 0)).toBe(true);
+    bytes.fill(8);
+    unmap(); // once
+    expect(bytes.every((byte) => byte === 8)).toBe(true);
   });
 });
 

@@ -55,7 +55,7 @@ const MAP = { SHARED: 1, PRIVATE: 2, FIXED: 0x10, ANONYMOUS: 0x20 } as const;
 /** Mapped buffers stay referenced here: one that is collected would give its address to somebody else. */
 const mapped = new Set<SharedArrayBuffer>();
 
-/** Pages of a descriptor under a buffer that every thread can be given. The mapping keeps the open file. */
+/** Pages under a buffer that every thread can be given, of a descriptor (whose open file it keeps) or the kernel's. */
 export interface Mapping {
   readonly buffer: SharedArrayBuffer;
   /** Puts memory of our own back in its place, zeroed: whoever still has the buffer may use it. Once. */
@@ -79,6 +79,19 @@ function mapWith(protection: number, fd: number, size: number, offset: number): 
   const { buffer, address } = createArena(size);
   const result = checked(libc.mmap(address, size, protection, MAP.SHARED | MAP.FIXED, fd, offset));
   if (result < 0) throw new SyscallError("mmap", -result);
+  return keep(buffer, address, size);
+}
+
+/**
+ * Zeroed memory for the kernel to keep: `unmap` parts its pages from the buffer, so that they are nobody's else, however
+ * long the kernel still writes to them. Errors: `RangeError` when the engine cannot give so much memory.
+ */
+export function createKernelMemory(size: number): Mapping {
+  const arena = createArena(size);
+  return keep(arena.buffer, arena.address, arena.size);
+}
+
+function keep(buffer: SharedArrayBuffer, address: number, size: number): Mapping {
   mapped.add(buffer);
   return {
     buffer,

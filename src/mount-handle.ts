@@ -1,9 +1,9 @@
 // Owns: the object that `mount` gives out: its state, statistics, and the end of the session. There is one end, `finish`,
 // whatever caused it; it runs once, when every queue has ended.
 
-import { close } from "../ffi/file.ts";
 import type { Connection } from "./fs/connection.ts";
 import type { Notifier } from "./fs/notifier.ts";
+import { type Held, letGo } from "./held.ts";
 import { MountEmitter } from "./mount-events.ts";
 import type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
 import { MountNotifications } from "./mount-notifications.ts";
@@ -32,8 +32,7 @@ export interface Session {
   readonly server: Server;
   readonly guardian: Guardian | undefined;
   readonly ring: Ring | undefined;
-  /** Every descriptor that the session has opened. */
-  readonly opened: readonly number[];
+  readonly held: Held;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -192,7 +191,7 @@ export class MountHandle implements Mount {
   }
 
   private async finish(session: Session): Promise<void> {
-    const { device, via, opened, guardian, ring, statistics } = session;
+    const { device, via, held, guardian, ring, statistics } = session;
     if (isMounted(device, this.mountpoint)) {
       // Aborted from outside: every request fails already; take the dead mount away as well.
       await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch(
@@ -202,7 +201,7 @@ export class MountHandle implements Mount {
     this.lastStatistics = sumStatistics(statistics);
     this.notifications.end();
     ring?.close();
-    for (const fd of opened) close(fd);
+    letGo(held);
     guardian?.dismiss();
     const reason = this.crash === undefined ? "unmounted" : "failed";
     this.events.emit("unmount", reason);

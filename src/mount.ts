@@ -2,9 +2,9 @@
 // the way back. Whatever fails on the way in is undone before the error is thrown; whatever ends the connection
 // (unmount from here or outside, abort, a crash) ends in the same `finish`.
 
-import { close } from "../ffi/file.ts";
 import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
+import { type Held, letGo } from "./held.ts";
 import { MountHandle } from "./mount-handle.ts";
 import type { Mount } from "./mount-interface.ts";
 import { type Attached, attach, chooseVia } from "./mounting/attach.ts";
@@ -127,7 +127,7 @@ async function start(
   choice: LaneChoice,
   loaded: { readonly methods: ReadonlySet<string>; readonly wishes: InitWishes },
 ): Promise<Mount> {
-  const opened: number[] = [];
+  const held: Held = { fds: [], memory: [] };
   let attached: Attached | undefined;
   let guardian: Guardian | undefined;
   let ring: Ring | undefined;
@@ -137,7 +137,7 @@ async function start(
     if (options.guardian) guardian = await startGuardian(mountpoint, `fuse.${options.subtype}`, chooseVia(options));
     attached = await attach(mountpoint, options);
     const { fd, via } = attached;
-    opened.push(fd);
+    held.fds.push(fd);
     device = topMountAt(mountpoint)?.device ?? "";
     guardian?.watch(device);
     const connection = await explain("INIT_FAILED", "INIT", () =>
@@ -149,12 +149,12 @@ async function start(
     );
     const plan = agreedPlan(planned, connection);
     ring = await explain("LANE_UNAVAILABLE", "lane ring", () => ringOf(plan, fd, options));
-    const settings = queueSettings(plan, fd, connection, options, ring, opened);
+    const settings = queueSettings(plan, fd, connection, options, ring, held);
     const first = settings[0] as QueueSettings;
     const { statistics } = first;
     const { signal } = options;
     handle.attach({
-      ...{ settings: first, fd, via, plan, device, connection, statistics, server, guardian, ring, opened, signal },
+      ...{ settings: first, fd, via, plan, device, connection, statistics, server, guardian, ring, held, signal },
     });
     const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () =>
       server.serve(settings, handle.notifications.thread),
@@ -164,7 +164,7 @@ async function start(
     return handle;
   } catch (thrown) {
     handle.notifications.end();
-    await undo(mountpoint, device, attached, server, opened);
+    await undo(mountpoint, device, attached, server, held);
     ring?.close();
     guardian?.dismiss();
     throw thrown;
@@ -177,11 +177,11 @@ async function undo(
   device: string,
   attached: Attached | undefined,
   server: Server,
-  opened: readonly number[],
+  held: Held,
 ): Promise<void> {
   if (attached !== undefined) {
     await detach({ mountpoint, device, via: attached.via }, { force: true }, unmountOnThread).catch(() => {});
   }
   await server.discard(); // a worker that still reads must not find another's descriptor under its number
-  for (const fd of opened) close(fd);
+  letGo(held);
 }

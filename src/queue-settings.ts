@@ -5,6 +5,7 @@ import { allowedCpus, possibleCpus } from "../ffi/affinity.ts";
 import { openCpuLatency } from "../ffi/cpu-latency.ts";
 import { cloneDevice } from "./clone-device.ts";
 import type { Connection } from "./fs/connection.ts";
+import type { Held } from "./held.ts";
 import { MountError } from "./mounting/errors.ts";
 import type { ResolvedOptions } from "./mounting/options.ts";
 import { createBoard } from "./server/board.ts";
@@ -12,6 +13,7 @@ import { createNotifierFds } from "./server/notifier-fds.ts";
 import type { QueueSettings, RingSettings } from "./server/open-queue.ts";
 import { placeWorkers, type WorkerPlace } from "./server/placement.ts";
 import { createStatistics } from "./server/statistics.ts";
+import { createUringMemory } from "./transport/io-uring.ts";
 import { probe } from "./transport/probe.ts";
 import { openRing, type Ring } from "./transport/ring-setup.ts";
 import type { Lane } from "./transport/transport.ts";
@@ -108,14 +110,22 @@ function ringSettings({ fd, layout, channels }: Ring, places: readonly WorkerPla
   return { fd, layout, channels: all.filter((channel) => mine(channel.index)) };
 }
 
-/** Settings of every queue. Descriptors that it opens are added to `opened`. */
+// The ring of a worker, which outlives its thread.
+function uringOf({ lane }: LanePlan, cpus: number, depth: number, { memory }: Held): SharedArrayBuffer | undefined {
+  if (lane !== "io_uring" || cpus === 0) return undefined;
+  const mapping = createUringMemory(cpus, depth);
+  memory.push(mapping);
+  return mapping.buffer;
+}
+
+/** Settings of every queue. What they need is added to what is `held`. */
 export function queueSettings(
   plan: LanePlan,
   fd: number,
   connection: Connection,
   options: ResolvedOptions,
   ring: Ring | undefined,
-  opened: number[],
+  held: Held,
 ): QueueSettings[] {
   const { places } = plan;
   const awake = options.cpuIdle === "poll" || (options.cpuIdle === "auto" && options.placement === "dedicated");
@@ -139,13 +149,14 @@ export function queueSettings(
   };
   return places.map(({ cpus, pin }, index) => {
     const clone = cloneDevice(fd); // none: a single queue uses the mounted descriptor
-    if (clone >= 0) opened.push(clone);
+    if (clone >= 0) held.fds.push(clone);
     else if (places.length > 1) {
       throw new MountError("NO_DEVICE", `${places.length} workers need /dev/fuse once each; it cannot be opened again`);
     }
     const latencyFd = awake ? openCpuLatency() : -1;
-    if (latencyFd >= 0) opened.push(latencyFd);
+    if (latencyFd >= 0) held.fds.push(latencyFd);
     const channels = ring === undefined ? undefined : ringSettings(ring, places, index);
-    return { ...common, index, cpus, pin, latencyFd, ring: channels, fd: clone >= 0 ? clone : fd };
+    const uring = uringOf(plan, cpus.length, common.depth, held);
+    return { ...common, index, cpus, pin, latencyFd, ring: channels, uring, fd: clone >= 0 ? clone : fd };
   });
 }

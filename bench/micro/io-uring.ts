@@ -1,6 +1,15 @@
 // Owns: what a turn through io_uring costs when nothing is done: one entry submitted and completed, and a batch of 16.
 
-import { createRing, ENTER_GETEVENTS, type Entrance, enter, IoUringSqe, type Ring, SETUP } from "../../ffi/io-uring.ts";
+import {
+  createRing,
+  createRingMemory,
+  ENTER_GETEVENTS,
+  type Entrance,
+  enter,
+  IoUringSqe,
+  type Ring,
+  SETUP,
+} from "../../ffi/io-uring.ts";
 import { type MicroTask, repeat } from "./task.ts";
 
 const ENTRIES = 16;
@@ -24,7 +33,7 @@ export function ioUringTasks(): MicroTask[] {
   const kinds = { "": 0, ", DEFER_TASKRUN": SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN } as const;
   try {
     return Object.entries(kinds).flatMap(([name, flags]) => {
-      const ring = createRing(ENTRIES, flags);
+      const ring = createRing(createRingMemory(ENTRIES).buffer, ENTRIES, flags);
       const entrance = { fd: ring.fd, flags: ENTER_GETEVENTS };
       return [
         repeat(`io_uring: one nop${name}`, 100, () => submitNops(ring, entrance, 1)),

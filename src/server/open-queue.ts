@@ -53,6 +53,8 @@ export interface QueueSettings {
   /** io_uring: CPUs whose queues this worker serves, and requests in flight for each. */
   readonly cpus: readonly number[];
   readonly depth: number;
+  /** io_uring: memory of the worker's ring, which outlives the worker. */
+  readonly uring: SharedArrayBuffer | undefined;
   /** Microseconds to look for the next request before sleeping; 0: never. "auto" never does where a look is a system call. */
   readonly spinUs: "auto" | number;
   /** Where the worker sleeps: in the kernel, or on its bell, which a doorbell thread rings. */
@@ -88,15 +90,15 @@ class LaneError extends Error {
 
 // Worker 0 also serves the device for the others: FORGET, INTERRUPT, and what came before the queues were registered.
 function openTransport(settings: QueueSettings): Transport {
-  const { fd, connection, maxInFlight, lane, cpus, depth, index, spinUs } = settings;
+  const { fd, connection, maxInFlight, lane, cpus, depth, index, spinUs, uring } = settings;
   const maxPayload = Math.max(connection.maxWrite, connection.maxPages * PAGE_SIZE);
   const common = { fd, maxPayload, maxInFlight, inSizes: inputSizes(connection), spins: devSpinUs(spinUs) > 0 };
   try {
     if (lane === "ring") return openRing(settings, common);
-    if (lane === "dev" || cpus.length === 0) return openDevTransport(common);
+    if (lane === "dev" || uring === undefined) return openDevTransport(common);
     const dev = index === 0 ? openDevTransport({ ...common, firstTag: cpus.length * depth }) : undefined;
     dev?.setBlocking(false);
-    return openUringTransport({ fd, cpus, depth, maxPayload, dev });
+    return openUringTransport({ fd, cpus, depth, maxPayload, memory: uring, dev });
   } catch (thrown) {
     throw new LaneError(lane, thrown);
   }

@@ -10,13 +10,14 @@ import {
   CQE_F_MORE,
   createEventFd,
   createRing,
+  createRingMemory,
   IoUringCqe,
   type Ring,
   SETUP,
   SQ_FLAGS,
   signalCompletions,
 } from "../../ffi/io-uring.ts";
-import { createArena } from "../../ffi/memory.ts";
+import { createArena, type Mapping } from "../../ffi/memory.ts";
 import { OPCODES } from "../abi/fuse-opcodes.ts";
 import { FuseOutHeader, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
 import type { Request } from "../codec/request.ts";
@@ -37,8 +38,17 @@ export interface UringTransportOptions {
   /** Requests in flight per CPU. */
   readonly depth: number;
   readonly maxPayload: number;
+  /** Memory of the ring, from `createUringMemory` for as many CPUs and requests. */
+  readonly memory: SharedArrayBuffer;
   /** The worker's `dev` lane over `fd`, not blocking; its tags begin at `cpus.length * depth`. Undefined: none. */
   readonly dev: Transport | undefined;
+}
+
+const entriesFor = (cpus: number, depth: number): number => 2 ** Math.ceil(Math.log2(cpus * depth + 1));
+
+/** Memory for the ring of a worker, which may only let go of it when its thread is gone. Errors: `RangeError`. */
+export function createUringMemory(cpus: number, depth: number): Mapping {
+  return createRingMemory(entriesFor(cpus, depth));
 }
 
 function signalFor(ring: Ring): number {
@@ -55,10 +65,9 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   const { fd, cpus, depth, dev } = options;
   const count = cpus.length * depth;
   const requests = createTags(count, options.maxPayload);
-  const entries = 2 ** Math.ceil(Math.log2(count + 1));
   // TASKRUN_FLAG: with DEFER_TASKRUN a completion is made when this thread enters; the flag says that it should.
   const flags = SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN | SETUP.TASKRUN_FLAG;
-  const ring: Ring = createRing(entries, flags);
+  const ring: Ring = createRing(options.memory, entriesFor(cpus.length, depth), flags);
   const { words } = ring.arena;
   const commands = createCommands(ring, fd, requests, cpus, depth);
   let head = 0;

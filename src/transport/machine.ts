@@ -4,7 +4,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { SyscallError } from "../../ffi/errno.ts";
 import { AT_FDCWD, close, O, openat } from "../../ffi/file.ts";
-import { createRing, SETUP } from "../../ffi/io-uring.ts";
+import { createRing, createRingMemory, SETUP } from "../../ffi/io-uring.ts";
 import { addressOf, cString } from "../../ffi/memory.ts";
 
 export interface Machine {
@@ -29,6 +29,9 @@ function attempt<Value>(read: () => Value): Value | undefined {
   }
 }
 
+/** Entries of the ring that is made to see whether one can be. */
+const PROBED_ENTRIES = 8;
+
 /** The machine that this runs on. */
 export const THIS_MACHINE: Machine = {
   text: (path) => attempt(() => readFileSync(path, "utf8")),
@@ -40,11 +43,15 @@ export const THIS_MACHINE: Machine = {
     return fd < 0 ? fd : close(fd);
   },
   uring() {
+    const memory = createRingMemory(PROBED_ENTRIES);
     try {
-      return close(createRing(8, SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN).fd);
+      const flags = SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN;
+      return close(createRing(memory.buffer, PROBED_ENTRIES, flags).fd);
     } catch (thrown) {
       if (thrown instanceof SyscallError) return thrown.errno;
       throw thrown;
+    } finally {
+      memory.unmap();
     }
   },
   which: (command) => Bun.which(command) ?? undefined,

@@ -31,7 +31,16 @@ function start(filesystem: Filesystem) {
   const settings: QueueSettings = {
     ...{ fd, sessionFd: fd, session: `local-server-${fd}`, notifierFds, index: 0, count: 1, connection },
     ...{ board: createBoard(1).buffer, statistics: createStatistics(1), maxInFlight: 16, timeoutMs: 0, slowMs: 0 },
-    ...{ trace: false, lane: "dev", ring: undefined, cpus: [], depth: 8, spinUs: 0, sleepIn: "kernel" },
+    ...{
+      trace: false,
+      lane: "dev",
+      ring: undefined,
+      uring: undefined,
+      cpus: [],
+      depth: 8,
+      spinUs: 0,
+      sleepIn: "kernel",
+    },
     ...{ latencyFd: -1, pin: -1, successor: false },
   };
   const fail = (what: unknown) => {
