@@ -2,9 +2,7 @@
 // Must not: run anything by itself; `test/run.ts` is the gate that runs and counts; the project "ring" runs in a guest (docs/guest.md).
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
-import { BUN_CRASH, CRASH_RETRIES } from "./test/gate/bun-crash.ts";
 
-const retry = { count: CRASH_RETRIES, condition: BUN_CRASH };
 const resolve = { alias: { rfuse: fileURLToPath(new URL("./src/index.ts", import.meta.url)) } };
 
 export default defineConfig({
@@ -35,7 +33,6 @@ export default defineConfig({
           include: ["test/mount/**/*.test.ts", "test/behaviour/*.test.ts"],
           globalSetup: ["./test/gate/leftovers.ts"],
           fileParallelism: false,
-          retry,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -47,7 +44,6 @@ export default defineConfig({
           include: ["test/ring/**/*.test.ts"],
           globalSetup: ["./test/gate/leftovers.ts"],
           fileParallelism: false,
-          retry,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -60,11 +60,9 @@ async function main(): Promise<number> {
     total.passed += tally.passed;
     total.failures.push(...tally.failures);
     total.skips.push(...tally.skips);
-    total.crashes.push(...tally.crashes);
   }
   rmSync(directory, { recursive: true, force: true });
   console.log("");
-  for (const name of total.crashes) console.log(`Bun crashed, and it was tried anew: ${name}`);
   for (const name of total.skips) console.log(`skipped: ${name}`);
   for (const name of total.failures) console.log(`failed: ${name}`);
   const ci = process.env["CI"] === "true";

@@ -27,7 +27,7 @@ const LIBRARY = [...INNER, "roots", "index"];
 const PARTS: ReadonlyArray<readonly [part: string, files: RegExp, mayImport: readonly string[]]> = [
   ["test", /^test\/|\.test\.ts$/, [...LIBRARY, "examples", "bench", "package", "dev"]],
   ["readme", /^README\.md/, ["package"]],
-  ["config", /^[^/]+\.ts$/, ["test", "dev"]],
+  ["config", /^[^/]+\.ts$/, ["dev"]],
   ["ffi", /^ffi\//, []],
   ["abi", /^src\/abi\//, ["ffi"]],
   ["codec", /^src\/codec\//, ["ffi", "abi"]],

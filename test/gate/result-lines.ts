@@ -2,28 +2,24 @@
 // Written by the Vitest reporter and by the check for leftovers, read by the gate.
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 
-/**
- * What happened to one test, or to one file of them; `ready` is written before it starts, `done` counts nothing, and
- * `crashed` says that Bun crashed while it ran and that it was tried anew.
- */
+/** What happened to one test, or to one file of them; `ready` is written before it starts, `done` counts nothing. */
 export interface ResultLine {
-  readonly event: "ready" | "done" | "passed" | "failed" | "skipped" | "crashed";
+  readonly event: "ready" | "done" | "passed" | "failed" | "skipped";
   readonly name: string;
   /** Of a failed test, its first error; of a skipped one, the reason it stated. */
   readonly why?: string;
 }
 
-/** A suite's count; all but `passed` are names, with the reason where there is one. */
+/** A suite's count; `failures`, `skips` and `unfinished` are names, with the reason where there is one. */
 export interface Tally {
   passed: number;
   readonly failures: string[];
   readonly skips: string[];
   readonly unfinished: string[];
-  readonly crashes: string[];
 }
 
 /** A count of nothing. */
-export const emptyTally = (): Tally => ({ passed: 0, failures: [], skips: [], unfinished: [], crashes: [] });
+export const emptyTally = (): Tally => ({ passed: 0, failures: [], skips: [], unfinished: [] });
 
 const VARIABLE = "RFUSE_TEST_RESULTS";
 
@@ -45,10 +41,6 @@ export function readResults(path: string): Tally {
     if (text === "") continue;
     const line: ResultLine = JSON.parse(text);
     const label = line.why === undefined ? line.name : `${line.name}: ${line.why}`;
-    if (line.event === "crashed") {
-      tally.crashes.push(label);
-      continue;
-    }
     if (line.event === "ready") open.add(line.name);
     else open.delete(line.name);
     if (line.event === "passed") tally.passed += 1;

@@ -2,7 +2,6 @@
 // Counts what a test count alone would hide: a file that does not load, a hook that throws, an error outside of tests,
 // and tests that never ran.
 import type { Reporter, TestCase, TestModule, TestSuite } from "vitest/node";
-import { BUN_CRASH, isBunCrash } from "./bun-crash.ts";
 import { type ResultLine, writeResult } from "./result-lines.ts";
 
 const nameOf = (entity: TestCase | TestSuite): string =>
@@ -37,9 +36,6 @@ export default class ResultReporter implements Reporter {
   }
 
   onTestCaseResult(test: TestCase): void {
-    const { errors = [] } = test.result();
-    const crash = errors.find(({ message }) => BUN_CRASH.test(message));
-    if (crash !== undefined) isBunCrash(crash.message, nameOf(test));
     writeResult(toLine(test));
   }
 

@@ -7,7 +7,6 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpa
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PATIENCE } from "../behaviour/pace.ts";
-import { CRASH_RETRIES, isBunCrash } from "../gate/bun-crash.ts";
 import type { DaemonSpec, Said } from "./fixtures/daemon.ts";
 
 const MARK = "RFUSE_TEST_DAEMON";
@@ -306,26 +305,22 @@ export function errorsOf({ said }: Daemon): string {
 }
 
 /**
- * Starts a daemon and waits until its mount answers; anew when Bun crashed before. Errors: what `mount` threw, with its
- * `code`, and the daemon's end.
+ * Starts a daemon and waits until its mount answers. Errors: what `mount` threw, with its `code`, and the daemon's end.
  */
 export async function startMount({
   deadlineMs,
   ...options
 }: StartOptions & { deadlineMs?: number } = {}): Promise<Daemon> {
-  for (let attempt = 0; ; attempt++) {
-    const daemon = startDaemon(options);
-    try {
-      const { event, ...failed } = await daemon.settled(deadlineMs);
-      if (event === "failed") throw Object.assign(new Error(), failed);
-      return daemon;
-    } catch (thrown) {
-      const stderr = daemon.stderr();
-      await daemon[Symbol.asyncDispose]();
-      if (isBunCrash(stderr, `start of ${options.filesystem ?? "tiny"}`) && attempt < CRASH_RETRIES) continue;
-      if (stderr !== "" && thrown instanceof Error) thrown.message += `; stderr: ${stderr}`;
-      throw thrown;
-    }
+  const daemon = startDaemon(options);
+  try {
+    const { event, ...failed } = await daemon.settled(deadlineMs);
+    if (event === "failed") throw Object.assign(new Error(), failed);
+    return daemon;
+  } catch (thrown) {
+    const stderr = daemon.stderr();
+    await daemon[Symbol.asyncDispose]();
+    if (stderr !== "" && thrown instanceof Error) thrown.message += `; stderr: ${stderr}`;
+    throw thrown;
   }
 }
 
