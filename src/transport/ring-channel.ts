@@ -31,7 +31,7 @@ export interface RingChannelOptions {
   readonly firstTag: number;
   /** Bytes of the op struct by opcode, as negotiated. */
   readonly inSizes: Uint16Array;
-  /** Told, before its memory goes back, of a reply that nobody waits for any more. */
+  /** Told once, before its memory goes back, of a reply that nobody waits for any more. */
   readonly abandoned: (request: Request) => void;
 }
 
@@ -193,11 +193,10 @@ export function createRingChannel(options: RingChannelOptions): RingChannel {
     held[tag] = FREE;
     const state = (layout.slots_offset + tag * layout.slot_size + SLOT.state) >> 2;
     let old = Atomics.load(words, state);
-    for (;;) {
-      if ((old & ABANDONED) !== 0) options.abandoned(request);
-      const found = Atomics.compareExchange(words, state, old, DONE);
+    for (let told = 0, found = 0; ; told |= old, old = found) {
+      if ((old & ABANDONED & ~told) !== 0) options.abandoned(request);
+      found = Atomics.compareExchange(words, state, old, DONE);
       if (found === old) break;
-      old = found;
     }
     if ((old & WAKE) !== 0) complete(tag);
   }

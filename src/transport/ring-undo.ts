@@ -65,6 +65,7 @@ function fillHeader(request: Request, header: Uint8Array, opcode: number, nodeid
 export function createRingUndo(firstTag: number): RingUndo {
   const requests: Request[] = [];
   const free: Request[] = [];
+  /** At most one for each handle that the filesystem has open, and for each lookup of the replies of one round. */
   const owed: Owed[] = [];
   const afterwards = new Map<Request, Owed>();
 
