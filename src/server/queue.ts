@@ -133,6 +133,7 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   async function end(): Promise<void> {
+    wait.end();
     if (doorbell) endDoorbell(board, index);
     options.notifications.end();
     dispatch.inFlight.end(new Error("the mount has ended"));
@@ -150,7 +151,6 @@ export function createQueue(options: QueueOptions): Queue {
       transport.setBlocking(false);
       if ((await eventsUntil(true)) === "ended") break;
     }
-    wait.leave();
     await end();
   }
 

@@ -66,17 +66,32 @@ describe("spinUs fixed", () => {
     expect(told).toEqual([true, false, true]);
   });
 
-  it("leave: keeps nobody awake until a spin finds a request again", () => {
+  it("leave: a thread that is soon back says nothing, however often it leaves", () => {
+    const told: boolean[] = [];
+    const wait = policy(1, (awake) => void told.push(awake));
+    for (let n = 0; n < 1000; n++) {
+      wait.leave();
+      wait.spin(atOnce);
+    }
+    expect(told).toEqual([true]);
+    wait.end();
+    wait.end();
+    expect(told).toEqual([true, false]);
+  });
+
+  it("leave: a thread that stays away keeps nobody awake, until a spin finds a request again", async () => {
     const told: boolean[] = [];
     const wait = policy(1, (awake) => void told.push(awake));
     wait.leave();
     wait.spin(atOnce);
     wait.leave();
+    while (told.length < 2) await Bun.sleep(1);
     wait.leave();
-    wait.spin(never);
+    await Bun.sleep(50); // one that is not awake has nothing to take back
     expect(told).toEqual([true, false]);
     wait.spin(atOnce);
     expect(told).toEqual([true, false, true]);
+    wait.end();
   });
 });
 

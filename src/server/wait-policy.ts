@@ -23,6 +23,8 @@ const REST_MIN = 256;
 const REST_MAX = 65_536;
 /** Hits in a row after which an earlier rest counts no longer. */
 const TRUSTED = 1024;
+/** Longest time that CPUs are kept awake while the thread waits in its event loop. */
+const LINGER_MS = 20;
 
 export interface WaitPolicy {
   /** Whether it would spin now. Hot. */
@@ -31,8 +33,10 @@ export interface WaitPolicy {
   spin(ready: () => boolean): boolean;
   /** Calls `sleep` once and learns from how long it took. Hot. */
   sleep(sleep: () => void): void;
-  /** The queue waits elsewhere for a while, or for good: whoever is kept awake need not be. */
+  /** The queue waits in its event loop: who is kept awake need not be, unless it is soon back. */
   leave(): void;
+  /** The queue has ended. */
+  end(): void;
 }
 
 const nothing = () => {};
@@ -46,13 +50,17 @@ function createNever(statistics: StatisticsRow): WaitPolicy {
       sleep();
     },
     leave: nothing,
+    end: nothing,
   };
 }
 
 // A spin that finds its request says that traffic flows: until one does not, other CPUs are kept awake as well, since
-// callers sleep on them between requests.
+// callers sleep on them between requests. To say so takes a system call that concerns every CPU, so a thread that leaves for its
+// event loop takes it back only when it has been away once `LINGER_MS` later, not for each promise.
 function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (awake: boolean) => void): WaitPolicy {
   let awake = false;
+  let away = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   function keep(all: boolean): void {
     if (all !== awake) keepAwake(all);
@@ -69,6 +77,7 @@ function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (aw
     wants: () => true,
     // hot
     spin(ready) {
+      away = false;
       const end = Bun.nanoseconds() + budgetNs;
       do {
         if (ready()) return found(true);
@@ -79,7 +88,19 @@ function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (aw
       count(statistics, COUNT.sleeps, 1);
       sleep();
     },
-    leave: () => keep(false),
+    leave() {
+      away = true;
+      if (!awake || timer !== undefined) return;
+      timer = setTimeout(() => {
+        timer = undefined;
+        if (away) keep(false);
+      }, LINGER_MS);
+      timer.unref();
+    },
+    end() {
+      clearTimeout(timer);
+      keep(false);
+    },
   };
 }
 
@@ -143,6 +164,7 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
       if (Bun.nanoseconds() - began < IDLE_NS) rest--;
     },
     leave: nothing,
+    end: nothing,
   };
 }
 
