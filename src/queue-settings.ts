@@ -7,23 +7,22 @@ import { cloneDevice } from "./clone-device.ts";
 import type { Connection } from "./fs/connection.ts";
 import type { Held } from "./held.ts";
 import { MountError } from "./mounting/errors.ts";
-import type { ResolvedOptions } from "./mounting/options.ts";
+import { QUEUE_DEPTH_MAX, type ResolvedOptions } from "./mounting/options.ts";
 import { createBoard } from "./server/board.ts";
 import { createNotifierFds } from "./server/notifier-fds.ts";
 import type { QueueSettings, RingSettings } from "./server/open-queue.ts";
 import { placeWorkers, type WorkerPlace } from "./server/placement.ts";
 import { createStatistics } from "./server/statistics.ts";
 import { createUringMemory } from "./transport/io-uring.ts";
-import { probe } from "./transport/probe.ts";
+import { type LaneReport, probe } from "./transport/probe.ts";
 import { openRing, type Ring } from "./transport/ring-setup.ts";
 import type { Lane } from "./transport/transport.ts";
 
 /** How long a worker spins that has its CPU for itself, before it lets that CPU sleep. */
 const DEDICATED_SPIN_US = 1000;
 
-/** Lane io_uring: requests in flight per CPU, and most of them. */
+/** Lane io_uring: requests in flight per CPU. */
 const URING_DEPTH = 8;
-const URING_DEPTH_MAX = 256;
 
 /** Most workers that "auto" starts. */
 const AUTO_WORKERS = 64;
@@ -44,24 +43,36 @@ export interface LanePlan extends LaneChoice {
  * Decides the lane: the fastest that suits, but none that has failed; `failed` holds why. Errors: `MountError`
  * LANE_UNAVAILABLE for a lane asked by name.
  */
-export function chooseLane(options: ResolvedOptions, failed: ReadonlyMap<Lane, string>): LaneChoice {
-  const reports = probe();
+export function chooseLane(
+  options: ResolvedOptions,
+  failed: ReadonlyMap<Lane, string>,
+  reports: readonly LaneReport[] = probe(),
+): LaneChoice {
   if (options.lane !== "auto") {
     const asked = options.lane === "dev" ? undefined : reports.find((report) => report.lane === options.lane);
     if (asked?.available !== false) return { lane: options.lane, reason: "as asked" };
     const remedy = asked.remedy === "" ? "" : `; to enable it: ${asked.remedy}`;
     throw new MountError("LANE_UNAVAILABLE", `lane ${asked.lane}: ${asked.reason}${remedy}`);
   }
-  // Where an answer hands the memory back, it cannot go out before its handler has settled: time-outs need the device.
-  const timed = options.requestTimeoutMs > 0;
   const why: string[] = [];
   for (const { lane, available, reason } of reports) {
     if (lane === "dev") continue;
-    const failure = failed.get(lane);
-    if (available && !timed && failure === undefined) return { lane, reason: why.join("; ") };
-    why.push(failure ?? `${lane}: ${available ? "it has no time-outs" : reason}`);
+    const unsuitable = available ? lacks(lane, options) : reason;
+    const failure = failed.get(lane) ?? (unsuitable === undefined ? undefined : `${lane}: ${unsuitable}`);
+    if (failure === undefined) return { lane, reason: why.join("; ") };
+    why.push(failure);
   }
   return { lane: "dev", reason: why.join("; ") };
+}
+
+/** What a fast lane does not have of what is asked for; undefined: it has all. */
+function lacks(lane: "ring" | "io_uring", { requestTimeoutMs, queueDepth }: ResolvedOptions): string | undefined {
+  // Where an answer hands the memory back, it cannot go out before its handler has settled: time-outs need the device.
+  if (requestTimeoutMs > 0) return "it has no time-outs";
+  const most = QUEUE_DEPTH_MAX[lane];
+  return queueDepth !== "auto" && queueDepth > most
+    ? `its queueDepth is at most ${most}, not ${queueDepth}`
+    : undefined;
 }
 
 /**
@@ -141,7 +152,7 @@ export function queueSettings(
     timeoutMs: options.requestTimeoutMs,
     slowMs: options.slowMs,
     trace: options.debug !== false,
-    depth: options.queueDepth === "auto" ? URING_DEPTH : Math.min(options.queueDepth, URING_DEPTH_MAX),
+    depth: options.queueDepth === "auto" ? URING_DEPTH : options.queueDepth,
     successor: false,
     spinUs: options.spinUs === "auto" && options.placement === "dedicated" ? DEDICATED_SPIN_US : options.spinUs,
     sleepIn: options.sleepIn,

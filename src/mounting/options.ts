@@ -112,6 +112,8 @@ const DEFAULTS: ResolvedOptions = {
 };
 
 const WORKERS_MAX = 256;
+/** Most requests in flight per CPU. */
+export const QUEUE_DEPTH_MAX = { ring: 1024, io_uring: 256 } as const;
 /** A worker that looks for longer than a second takes its core from everybody else for good. */
 const SPIN_US_MAX = 1_000_000;
 
@@ -177,7 +179,7 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
     const fine = value === "auto" || (typeof value === "number" && value >= 0 && value <= SPIN_US_MAX);
     if (!fine) refuse(key, value, `"auto" or a number in 0..${SPIN_US_MAX}`);
   },
-  queueDepth: autoOr(1, 1024),
+  queueDepth: autoOr(1, QUEUE_DEPTH_MAX.ring),
   payloadPool: autoOr(4096, 64 * 2 ** 20),
   callerSpinUs: autoOr(0, 10_000),
   requestTimeoutMs: integer(0, 2 ** 31 - 1),
@@ -206,7 +208,10 @@ export function resolveOptions(options: MountOptions): ResolvedOptions {
     check(key, value);
     given[key] = value;
   }
-  return { ...DEFAULTS, ...given };
+  const resolved: ResolvedOptions = { ...DEFAULTS, ...given };
+  const { lane, queueDepth } = resolved;
+  if (lane === "io_uring") autoOr(1, QUEUE_DEPTH_MAX.io_uring)("queueDepth", queueDepth);
+  return resolved;
 }
 
 /** Refuses what a filesystem object cannot have: the thread that serves it is its caller's. Errors: as above. */
