@@ -33,6 +33,7 @@ export default defineConfig({
           include: ["test/mount/**/*.test.ts", "test/behaviour/*.test.ts"],
           globalSetup: ["./test/gate/leftovers.ts"],
           fileParallelism: false,
+          maxConcurrency: 3, // of the tests that say so: those that mostly wait, or leave a CPU idle
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -3,8 +3,8 @@
 
 const emulated = process.env["RFUSE_GUEST"] !== undefined;
 
-/** Entries of a directory that takes many calls to read. */
-export const MANY = emulated ? 2_000 : 10_000;
+/** Entries of a directory that takes several calls of glibc, and many requests, to read. */
+export const MANY = emulated ? 2_000 : 4_000;
 
 /** What a deadline is multiplied with. */
 export const PATIENCE = emulated ? 4 : 1;

@@ -73,7 +73,7 @@ function endsWhileBusy(lane: LaneCase, form: "module" | "object"): void {
 }
 
 function endsWhileHanging(lane: LaneCase, form: "module" | "object"): void {
-  it.each(ENDS)("$name while handlers hang", async (end) => {
+  it.concurrent.each(ENDS)("$name while handlers hang", async (end) => {
     await using daemon = await startOn(lane, { form, filesystem: "special" });
     const hung = ["hang", "wait", "hang"].map((name) => startClient(["cat", `${daemon.mountpoint}/${name}`], 30_000));
     const device = deviceOf(daemon);

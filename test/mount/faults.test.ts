@@ -57,7 +57,7 @@ const ANSWERS: Readonly<Record<Exclude<Fault, "hang">, readonly [told: RegExp, e
   "bad-thenable": [/Input\/output error/, /bad thenable/],
 };
 
-describe.each(FORMS)("faulty handlers, %s form", (form) => {
+describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
   it.each(Object.entries(ANSWERS))(
     "%s: callers are told, one error event per fault, and it unmounts",
     async (fault, [told, event]) => {

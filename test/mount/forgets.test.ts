@@ -40,7 +40,7 @@ const CASES = LANES.filter(
   ({ options }) => options.workers === undefined || (options.lane === "dev" && options.placement !== undefined),
 );
 
-it.each(CASES)(
+it.concurrent.each(CASES)(
   `$name: ${NAMES * ROUNDS} inodes that were looked up and forgotten leave nothing`,
   async (lane: LaneCase) => {
     const source = makeSource();

@@ -120,7 +120,12 @@ function collect(child: ChildProcess, what: string, deadlineMs: number): Promise
   });
 }
 
-const clients = new Set<ChildProcess>();
+const clients = new Map<ChildProcess, readonly string[]>();
+
+/** Kills the clients under way whose command line names the directory `dir`. */
+function killClients(dir: string): void {
+  for (const [child, argv] of clients) if (argv.some((word) => word.includes(dir))) child.kill("SIGKILL");
+}
 
 /** Starts a client; it is killed, and `ended` rejects, when it has not ended at the deadline. */
 export function startClient(argv: readonly string[], deadlineMs = DEADLINE_MS): Client {
@@ -130,7 +135,7 @@ export function startClient(argv: readonly string[], deadlineMs = DEADLINE_MS): 
     cwd: "/",
     env: { ...process.env, LC_ALL: "C" },
   });
-  clients.add(child);
+  clients.set(child, argv);
   child.on("exit", () => clients.delete(child));
   const ended = collect(child, argv.join(" "), deadlineMs);
   ended.catch(() => {});
@@ -151,7 +156,7 @@ export interface StartOptions extends Partial<Omit<DaemonSpec, "module">> {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A daemon process. Dispose of it to be rid of all of it, however it is, and of every client under way. */
+/** A daemon process. Dispose of it to be rid of all of it, however it is, and of every client under way on its mount. */
 export interface Daemon extends AsyncDisposable {
   readonly pid: number;
   readonly mountpoint: string;
@@ -283,7 +288,8 @@ export function startDaemon(given: StartOptions): Daemon {
     ],
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
-      for (const left of clients) left.kill("SIGKILL");
+      killClients(place.dir);
+      killClients(mountpoint);
       sweep(mark, place.dir);
       if (!over) await within("the daemon's end", exited);
       sweep(mark, place.dir);

@@ -60,8 +60,16 @@ export const LANES: readonly LaneCase[] = ALL.filter(isTestable);
 /** The rows of `LANES` that serve by one worker: what a filesystem with state in its heap can have. */
 export const SINGLE: readonly LaneCase[] = LANES.filter(({ options }) => options.workers === undefined);
 
-/** Runs `body` while enable_uring is `state`. */
-export async function whileSwitched<Value>(state: "Y" | "N", body: () => Promise<Value>): Promise<Value> {
+let switched: Promise<unknown> = Promise.resolve();
+
+/** Runs `body` while enable_uring is `state`; one after the other, since tests may run at the same time. */
+export function whileSwitched<Value>(state: "Y" | "N", body: () => Promise<Value>): Promise<Value> {
+  const turn = switched.then(() => switchFor(state, body));
+  switched = turn.catch(() => {});
+  return turn;
+}
+
+async function switchFor<Value>(state: "Y" | "N", body: () => Promise<Value>): Promise<Value> {
   const before = readFileSync(SWITCH, "utf8").trim();
   writeFileSync(SWITCH, state);
   try {

@@ -162,7 +162,7 @@ describe.each(FORMS)("mount, %s form", (form) => {
   });
 });
 
-describe("mount options", () => {
+describe.concurrent("mount options", () => {
   const flagsWith = async (options: object) => {
     await using daemon = await startMount({ options });
     const [found] = mountsAt(daemon.mountpoint);

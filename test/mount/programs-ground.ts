@@ -118,5 +118,5 @@ export function program(
       rmSync(outside, { recursive: true, force: true });
     }
   };
-  it(name, test, deadlineMs + 60_000);
+  it.concurrent(name, test, deadlineMs + 60_000);
 }

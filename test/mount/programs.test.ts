@@ -4,7 +4,7 @@
 
 import { describe } from "vitest";
 import { canPass } from "./features.ts";
-import { DEV, DEV_CORES, DEV_PAIR, isTestable, type LaneCase, URING, URING_CORES } from "./lanes.ts";
+import { DEV, DEV_PAIR, isTestable, type LaneCase, URING, URING_CORES } from "./lanes.ts";
 import { buildPrograms } from "./programs-build.ts";
 import { copyPrograms } from "./programs-copy.ts";
 import { databasePrograms } from "./programs-database.ts";
@@ -26,9 +26,7 @@ const ALL: readonly Trial[] = [
   { shipped: BY_KERNEL, lane: DEV, all: true },
   { shipped: BY_DAEMON, lane: DEV_PAIR, all: true, uncached: true },
   { shipped: MEMORY_FS, lane: URING, all: true },
-  { shipped: BY_DAEMON, lane: DEV },
   { shipped: BY_DAEMON, lane: URING_CORES },
-  { shipped: BY_KERNEL, lane: DEV_CORES },
   { shipped: BY_KERNEL, lane: URING },
 ];
 
