@@ -140,6 +140,8 @@ const table = {
   sched_setaffinity: { args: [int, long, long], returns: int },
   // int sched_getaffinity(pid_t tid, size_t size, cpu_set_t *mask)
   sched_getaffinity: { args: [int, long, long], returns: int },
+  // int clock_gettime(clockid_t clock, struct timespec *now)
+  clock_gettime: { args: [int, long], returns: int },
   // int sched_getcpu(void)
   sched_getcpu: { args: [], returns: int },
 

@@ -5,8 +5,9 @@ import type { Connection } from "./fs/connection.ts";
 import type { Notifier } from "./fs/notifier.ts";
 import { type Held, letGo } from "./held.ts";
 import { MountEmitter } from "./mount-events.ts";
-import type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
+import type { CloseReason, Mount, MountEvents, MountStatistics } from "./mount-interface.ts";
 import { MountNotifications } from "./mount-notifications.ts";
+import type { MountBpf, MountPrograms } from "./mount-programs.ts";
 import type { Attached } from "./mounting/attach.ts";
 import { detach, type UnmountOptions } from "./mounting/detach.ts";
 import { MountError } from "./mounting/errors.ts";
@@ -15,7 +16,7 @@ import { isMounted } from "./mounting/mount-table.ts";
 import type { MountOptions } from "./mounting/options.ts";
 import type { LanePlan } from "./queue-settings.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
-import { type Statistics, sumStatistics } from "./server/statistics.ts";
+import { sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
 import type { Ring } from "./transport/ring-setup.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
@@ -32,6 +33,7 @@ export interface Session {
   readonly server: Server;
   readonly guardian: Guardian | undefined;
   readonly ring: Ring | undefined;
+  readonly programs: MountPrograms;
   readonly held: Held;
   readonly signal: AbortSignal | undefined;
 }
@@ -44,7 +46,7 @@ export class MountHandle implements Mount {
   private readonly events = new MountEmitter();
   private readonly close: (reason: CloseReason) => void;
   private session: Session | undefined;
-  private lastStatistics: Statistics | undefined;
+  private lastStatistics: MountStatistics | undefined;
   private crash: Error | undefined;
 
   constructor(mountpoint: string, debug: MountOptions["debug"]) {
@@ -102,8 +104,14 @@ export class MountHandle implements Mount {
     return this.notifications.thread.notifier;
   }
 
-  stats(): Statistics {
-    return this.lastStatistics ?? sumStatistics(this.current().statistics);
+  get bpf(): MountBpf {
+    return this.current().programs;
+  }
+
+  stats(): MountStatistics {
+    if (this.lastStatistics !== undefined) return this.lastStatistics;
+    const { statistics, programs } = this.current();
+    return { ...sumStatistics(statistics), metadataCache: programs.statistics() };
   }
 
   async unmount(options: UnmountOptions = {}): Promise<void> {
@@ -191,14 +199,15 @@ export class MountHandle implements Mount {
   }
 
   private async finish(session: Session): Promise<void> {
-    const { device, via, held, guardian, ring, statistics } = session;
+    const { device, via, held, guardian, ring, programs, statistics } = session;
     if (isMounted(device, this.mountpoint)) {
       // Aborted from outside: every request fails already; take the dead mount away as well.
       await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch(
         (error: Error) => this.events.report(error),
       );
     }
-    this.lastStatistics = sumStatistics(statistics);
+    programs.end();
+    this.lastStatistics = { ...sumStatistics(statistics), metadataCache: programs.statistics() };
     this.notifications.end();
     ring?.close();
     letGo(held);

@@ -2,6 +2,7 @@
 
 import type { Connection } from "./fs/connection.ts";
 import type { Notifier } from "./fs/notifier.ts";
+import type { CacheStatistics, MountBpf } from "./mount-programs.ts";
 import type { UnmountOptions } from "./mounting/detach.ts";
 import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
 import type { Statistics } from "./server/statistics.ts";
@@ -22,6 +23,9 @@ export interface MountEvents {
   unmount: [reason: CloseReason];
 }
 
+/** Counters of a mount. */
+export type MountStatistics = Statistics & { readonly metadataCache: CacheStatistics };
+
 /** A mounted filesystem. */
 export interface Mount extends AsyncDisposable {
   /** Real path of the mountpoint. */
@@ -36,8 +40,10 @@ export interface Mount extends AsyncDisposable {
   readonly closed: Promise<CloseReason>;
   /** Notifications to the kernel with plain results; the methods below are the same with errors. */
   readonly notify: Notifier;
+  /** eBPF programs that answer in the kernel (lane ring). */
+  readonly bpf: MountBpf;
   /** Counters since the mount. */
-  stats(): Statistics;
+  stats(): MountStatistics;
   /**
    * Unmounts and waits for the end. Lazily: the mount is taken away and the promise resolves, but files still open on
    * it are served until they are closed (`closed` tells). Errors: `MountError` UNMOUNT_BUSY, UNMOUNT_FAILED.

@@ -21,9 +21,9 @@ export class MountNotifications {
   private fds: NotifierFds | undefined;
 
   /** The session is mounted; its descriptor stays open until `end`. */
-  start({ sessionFd: fd, session, connection, notifierFds: fds }: QueueSettings): void {
+  start({ sessionFd: fd, session, connection, notifierFds: fds, cache }: QueueSettings): void {
     this.fds = fds;
-    this.own = createNotifications({ fd, session, asker: CALLING_THREAD, connection, fds, startNotifier });
+    this.own = createNotifications({ fd, session, asker: CALLING_THREAD, connection, fds, cache, startNotifier });
   }
 
   /** The session has ended on every thread: what waits fails, and so does what comes. */

@@ -7,6 +7,7 @@ import type { Filesystem } from "./fs/filesystem.ts";
 import { type Held, letGo } from "./held.ts";
 import { MountHandle } from "./mount-handle.ts";
 import type { Mount } from "./mount-interface.ts";
+import { MountPrograms } from "./mount-programs.ts";
 import { type Attached, attach, chooseVia } from "./mounting/attach.ts";
 import { detach } from "./mounting/detach.ts";
 import { MountError, type MountErrorCode } from "./mounting/errors.ts";
@@ -131,6 +132,7 @@ async function start(
   let attached: Attached | undefined;
   let guardian: Guardian | undefined;
   let ring: Ring | undefined;
+  let programs: MountPrograms | undefined;
   let device = "";
   try {
     const planned = planPlaces(choice, options, server.queues);
@@ -149,12 +151,14 @@ async function start(
     );
     const plan = agreedPlan(planned, connection);
     ring = await explain("LANE_UNAVAILABLE", "lane ring", () => ringOf(plan, fd, options));
-    const settings = queueSettings(plan, fd, connection, options, ring, held);
+    programs = new MountPrograms(ring, plan, options);
+    const settings = queueSettings(plan, fd, connection, options, ring, programs.cache?.settings, held);
     const first = settings[0] as QueueSettings;
     const { statistics } = first;
     const { signal } = options;
     handle.attach({
-      ...{ settings: first, fd, via, plan, device, connection, statistics, server, guardian, ring, held, signal },
+      ...{ settings: first, fd, via, plan, device, connection, statistics, server, guardian },
+      ...{ ring, programs, held, signal },
     });
     const starting = explain("FILESYSTEM_FAILED", "the filesystem's init failed", () =>
       server.serve(settings, handle.notifications.thread),
@@ -165,6 +169,7 @@ async function start(
   } catch (thrown) {
     handle.notifications.end();
     await undo(mountpoint, device, attached, server, held);
+    programs?.end();
     ring?.close();
     guardian?.dismiss();
     throw thrown;

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { allowedCpus, possibleCpus } from "../ffi/affinity.ts";
 import { openCpuLatency } from "../ffi/cpu-latency.ts";
+import type { CacheSettings } from "./bpf/cache/metadata-cache.ts";
 import { cloneDevice } from "./clone-device.ts";
 import type { Connection } from "./fs/connection.ts";
 import type { Held } from "./held.ts";
@@ -136,6 +137,7 @@ export function queueSettings(
   connection: Connection,
   options: ResolvedOptions,
   ring: Ring | undefined,
+  cache: CacheSettings | undefined,
   held: Held,
 ): QueueSettings[] {
   const { places } = plan;
@@ -157,6 +159,7 @@ export function queueSettings(
     spinUs: options.spinUs === "auto" && options.placement === "dedicated" ? DEDICATED_SPIN_US : options.spinUs,
     sleepIn: options.sleepIn,
     lane: plan.lane,
+    cache,
   };
   return places.map(({ cpus, pin }, index) => {
     const clone = cloneDevice(fd); // none: a single queue uses the mounted descriptor

@@ -61,6 +61,7 @@ async function serve(settings: QueueSettings): Promise<void> {
       asker: settings.index + 1,
       connection: settings.connection,
       fds: settings.notifierFds,
+      cache: settings.cache,
       startNotifier,
     }),
   );

@@ -2,7 +2,18 @@
 // type and a value out of range all get an error that names the key, the value and the limit.
 
 import type { InitWishes } from "../fs/connection.ts";
-import { MountError } from "./errors.ts";
+import { cacheOptions, type MetadataCacheOptions } from "./cache-options.ts";
+import {
+  autoOr,
+  boolean,
+  type Check,
+  checkEach,
+  integer,
+  mountString,
+  object,
+  oneOf,
+  refuse,
+} from "./option-checks.ts";
 
 /** Lanes that can be asked for by name. */
 export type LaneChoice = "auto" | "ring" | "io_uring" | "dev";
@@ -75,6 +86,11 @@ export interface MountOptions {
   readonly wishes?: InitWishes;
   /** Module form: passed to the module's default export; must be structured-cloneable. */
   readonly filesystemOptions?: unknown;
+  /**
+   * Lane ring, as root: metadata that the filesystem has answered once is answered again by eBPF programs in the kernel, until
+   * it changes. Where that cannot be, the mount works without and `stats().metadataCache.reason` says why. Default false.
+   */
+  readonly metadataCache?: boolean | MetadataCacheOptions;
   /** Aborting it unmounts lazily (or gives the mounting up). */
   readonly signal?: AbortSignal;
 }
@@ -109,6 +125,7 @@ const DEFAULTS: ResolvedOptions = {
   guardian: true,
   debug: false,
   wishes: {},
+  metadataCache: false,
 };
 
 const WORKERS_MAX = 256;
@@ -116,48 +133,6 @@ const WORKERS_MAX = 256;
 export const QUEUE_DEPTH_MAX = { ring: 1024, io_uring: 256 } as const;
 /** A worker that looks for longer than a second takes its core from everybody else for good. */
 const SPIN_US_MAX = 1_000_000;
-
-type Check = (key: string, value: unknown) => void;
-
-function refuse(key: string, value: unknown, limit: string): never {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  throw new MountError("INVALID_OPTION", `option ${key} is ${shown}; it must be ${limit}`);
-}
-
-const boolean: Check = (key, value) => {
-  if (typeof value !== "boolean") refuse(key, value, "true or false");
-};
-const integer =
-  (low: number, high: number, otherwise = ""): Check =>
-  (key, value) => {
-    if (!(Number.isInteger(value) && (value as number) >= low && (value as number) <= high)) {
-      refuse(key, value, `an integer in ${low}..${high}${otherwise}`);
-    }
-  };
-const autoOr =
-  (low: number, high: number): Check =>
-  (key, value) => {
-    if (value !== "auto") integer(low, high, ', or "auto"')(key, value);
-  };
-const oneOf =
-  (...choices: readonly string[]): Check =>
-  (key, value) => {
-    if (!choices.includes(value as string)) refuse(key, value, `one of ${choices.join(", ")}`);
-  };
-// Commas and backslashes separate and escape mount options; control characters would forge mount table lines.
-const mountString: Check = (key, value) => {
-  const fine = typeof value === "string" && value.length > 0 && Buffer.byteLength(value) <= 255;
-  if (!fine || hasForbidden(value)) {
-    refuse(key, value, "a string of 1..255 bytes without commas, backslashes and control characters");
-  }
-};
-const object: Check = (key, value) => {
-  if (typeof value !== "object" || value === null) refuse(key, value, "an object");
-};
-
-function hasForbidden(text: string): boolean {
-  return [...text].some((char) => char === "," || char === "\\" || char < " " || char === "\x7f");
-}
 
 const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   name: mountString,
@@ -191,6 +166,7 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
   },
   wishes: object,
   filesystemOptions: () => {},
+  metadataCache: cacheOptions,
   signal: (key, value) => {
     if (!(value instanceof AbortSignal)) refuse(key, value, "an AbortSignal");
   },
@@ -198,16 +174,7 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
 
 /** Fills in defaults. Errors: `MountError` INVALID_OPTION. */
 export function resolveOptions(options: MountOptions): ResolvedOptions {
-  const given: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const check = Object.hasOwn(CHECKS, key) ? CHECKS[key as keyof MountOptions] : undefined;
-    if (check === undefined) {
-      throw new MountError("INVALID_OPTION", `option ${key} is not known; known are ${Object.keys(CHECKS).join(", ")}`);
-    }
-    check(key, value);
-    given[key] = value;
-  }
+  const given = checkEach(options as Readonly<Record<string, unknown>>, CHECKS, "");
   const resolved: ResolvedOptions = { ...DEFAULTS, ...given };
   const { lane, queueDepth } = resolved;
   if (lane === "io_uring") autoOr(1, QUEUE_DEPTH_MAX.io_uring)("queueDepth", queueDepth);

@@ -4,15 +4,16 @@
 // request notices.
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { FOPEN, UNIQUE_RESEND_HIGH } from "../abi/fuse-constants.ts";
-import { OPCODE_BY_CODE, OPCODES, type Opcode, type OpcodeName } from "../abi/fuse-opcodes.ts";
-import { FuseEntryOut, FuseOpenOut } from "../abi/fuse-structs.ts";
+import { UNIQUE_RESEND_HIGH } from "../abi/fuse-constants.ts";
+import { OPCODE_BY_CODE, type Opcode, type OpcodeName } from "../abi/fuse-opcodes.ts";
+import type { MetadataCache } from "../bpf/cache/metadata-cache.ts";
 import { errnoOf } from "../codec/fuse-error.ts";
 import type { Request } from "../codec/request.ts";
 import { createRequestView, type RequestHeader } from "../codec/request-view.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Filesystem, Result } from "../fs/filesystem.ts";
 import type { Transport } from "../transport/transport.ts";
+import { countReply } from "./count-reply.ts";
 import type { DispatchEvents, Tracer } from "./dispatch-events.ts";
 import { createInFlight, type InFlight } from "./in-flight.ts";
 import { methodTable } from "./methods.ts";
@@ -34,6 +35,8 @@ export interface DispatchOptions {
   /** Of requests that the kernel gives out once more, only repeatable ones are served; the others are ECONNABORTED. */
   readonly repeatableOnly?: boolean;
   readonly tracer?: Tracer | undefined;
+  /** Told of every request before its handler and before its reply. */
+  readonly cache?: Pick<MetadataCache, "begin" | "end" | "forget"> | undefined;
 }
 
 export interface Dispatch {
@@ -57,11 +60,11 @@ interface Entry {
 
 /** Makes the dispatcher of one queue. */
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const { transport, statistics, events, tracer, filesystem, connection, repeatableOnly = false } = options;
+  const { transport, statistics, events, tracer, filesystem, connection, cache, repeatableOnly = false } = options;
   const methods = methodTable(filesystem, connection);
   const entries = OPCODE_BY_CODE.map((opcode) => (opcode === undefined ? undefined : entryOf(opcode)));
   const inFlight = createInFlight(
-    { settle: complete, fail, answer: (request, error) => send(request, error, 0), release: transport.release },
+    { settle: complete, fail, answer: (request, error) => send(request, error, 0), release },
     {
       timeoutMs: options.timeoutMs,
       slowMs: options.slowMs,
@@ -73,7 +76,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   let turn = 0;
 
-  const unanswered = createUnanswered({ filesystem, statistics, events, interrupt: inFlight.interrupt });
+  const unanswered = createUnanswered({ filesystem, statistics, events, cache, interrupt: inFlight.interrupt });
 
   function entryOf(opcode: Opcode): Entry {
     const { method, missing } = methods[opcode.name as OpcodeName];
@@ -115,6 +118,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   function answer(request: Request, entry: Entry): void {
     const { fixed } = entry.rule;
     if (fixed > 0) request.words.fill(0, request.opOut >> 2, (request.opOut + fixed) >> 2);
+    if (cache !== undefined) cache.begin(request);
     if (entry.method === null) answerMissing(request, entry);
     else run(request, entry, entry.method);
   }
@@ -161,8 +165,15 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   // hot
   function finish(request: Request, error: number, length: number): void {
+    if (cache !== undefined) cache.end(request, error, length);
     send(request, error, length);
     request.abort = null;
+    transport.release(request);
+  }
+
+  // Of a request that was answered early, or whose connection is gone: what its handler did is not known.
+  function release(request: Request): void {
+    if (cache !== undefined) cache.end(request, -ERRNO.EIO, 0);
     transport.release(request);
   }
 
@@ -171,27 +182,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     if (tracer !== undefined) tracer.reply(entries[request.opcode]?.opcode, request, error, length);
     if (request.startedNs > 0) countLatency(statistics, Bun.nanoseconds() - request.startedNs);
     count(statistics, error === 0 ? COUNT.replies : COUNT.errors, 1);
-    if (error === 0) countBytes(request, length);
+    if (error === 0) countReply(statistics, request, length);
     const sent = transport.reply(request, error, length);
     // ENOENT: the caller was killed or the connection aborted meanwhile.
     if (sent < 0 && sent !== -ERRNO.ENOENT) count(statistics, COUNT.refusedReplies, 1);
-  }
-
-  // hot
-  function countBytes(request: Request, length: number): void {
-    const code = request.opcode;
-    if (code === OPCODES.READ.code) count(statistics, COUNT.bytesRead, length);
-    else if (code === OPCODES.WRITE.code) count(statistics, COUNT.bytesWritten, request.u32(request.opOut));
-    else if (code === OPCODES.OPEN.code) countOpen(request, request.opOut);
-    else if (code === OPCODES.CREATE.code || code === OPCODES.TMPFILE.code) {
-      countOpen(request, request.opOut + FuseEntryOut.size);
-    }
-  }
-
-  // hot
-  function countOpen(request: Request, offset: number): void {
-    const passed = (request.u32(offset + FuseOpenOut.at.open_flags) & FOPEN.PASSTHROUGH) !== 0;
-    count(statistics, passed ? COUNT.passthroughOpens : COUNT.ordinaryOpens, 1);
   }
 
   function fail(request: Request, thrown: unknown): void {

@@ -4,6 +4,7 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { PAGE_SIZE } from "../../ffi/memory.ts";
+import { type CacheSettings, MetadataCache } from "../bpf/cache/metadata-cache.ts";
 import { FuseError, fuseErrorOf } from "../codec/fuse-error.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Notifier } from "../fs/notifier.ts";
@@ -43,6 +44,8 @@ export interface NotificationsOptions {
   /** Of the session. */
   readonly fds: NotifierFds;
   readonly startNotifier: StartNotifier;
+  /** What programs answer in the kernel is ended before the kernel is told to ask anew. */
+  readonly cache: CacheSettings | undefined;
 }
 
 /** Most pages of one answer; one less than negotiated, since some kernels put a struct before the bytes. */
@@ -70,6 +73,7 @@ interface Answer {
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { fd, session, asker, connection, startNotifier } = options;
   const piecePages = Math.max(1, Math.min(RETRIEVE_PAGES, connection.maxPages - 1));
+  const cache = options.cache === undefined ? undefined : new MetadataCache(options.cache);
   const queue = new NotifyQueue((done) => startNotifier(options, done));
   const retrievals = new Map<bigint, PromiseWithResolvers<Uint8Array>>();
   // With the writeback cache the kernel keeps its own size of a file until it has dropped the inode.
@@ -82,6 +86,11 @@ export function createNotifications(options: NotificationsOptions): Notification
 
   function send(targets: readonly number[], encoded: Encoded): Promise<number> {
     return typeof encoded === "number" ? Promise.resolve(encoded) : queue.send(targets, encoded);
+  }
+  // Gives the message back; one that cannot be sent changes nothing.
+  function ending(encoded: Encoded, end: (cache: MetadataCache) => void): Encoded {
+    if (cache !== undefined && typeof encoded !== "number") end(cache);
+    return encoded;
   }
   const sendNow = (encoded: Encoded): number => (ended ? -ERRNO.ENOTCONN : sendNotification(fd, encoded));
 
@@ -134,19 +143,36 @@ export function createNotifications(options: NotificationsOptions): Notification
   const notifier: Notifier = {
     async invalidateInode(nodeid, offset = 0, length = 0) {
       // Attributes alone wait for nothing but the end of an inode, and that waits for us with the writeback cache alone.
-      if (offset < 0 && !writeback) return sendNow(encodeInvalidateInode(nodeid, offset, length));
-      const dropped = send([nodeid], encodeInvalidateInode(nodeid, offset, length));
+      const message = ending(encodeInvalidateInode(nodeid, offset, length), (known) => known.changedNode(nodeid));
+      if (offset < 0 && !writeback) return sendNow(message);
+      const dropped = send([nodeid], message);
       if (!dropsInode || offset < 0) return dropped;
       const [result, pruned] = await Promise.all([dropped, send([nodeid], encodePrune([nodeid]))]);
       return result < 0 ? result : Math.max(result, pruned);
     },
     invalidateEntry: (parent, name, options) =>
-      send([parent], encodeInvalidateEntry(parent, name, options?.expireOnly === true)),
-    deleteEntry: (parent, child, name) => send([parent, child], encodeDeleteEntry(parent, child, name)),
-    store: (nodeid, offset, data) => send([nodeid], encodeStore(nodeid, offset, data)),
+      send(
+        [parent],
+        ending(encodeInvalidateEntry(parent, name, options?.expireOnly === true), (known) =>
+          known.changedName(parent, name),
+        ),
+      ),
+    deleteEntry: (parent, child, name) =>
+      send(
+        [parent, child],
+        ending(encodeDeleteEntry(parent, child, name), (known) => {
+          known.changedName(parent, name);
+          known.changedNode(child);
+        }),
+      ),
+    store: (nodeid, offset, data) =>
+      send(
+        [nodeid],
+        ending(encodeStore(nodeid, offset, data), (known) => known.changedNode(nodeid)),
+      ),
     retrieve,
     prune: (nodeids) => send(nodeids, encodePrune(nodeids)),
-    incrementEpoch: () => sendNow(encodeIncrementEpoch()),
+    incrementEpoch: () => sendNow(ending(encodeIncrementEpoch(), (known) => known.changedAll())),
     resend: () => sendNow(encodeResend()),
     pollWakeup: (kh) => sendNow(encodePollWakeup(kh)),
   };

@@ -3,6 +3,7 @@
 import { runOn } from "../../ffi/affinity.ts";
 import { limitCpuLatency, NO_LIMIT_US } from "../../ffi/cpu-latency.ts";
 import { PAGE_SIZE } from "../../ffi/memory.ts";
+import { type CacheSettings, MetadataCache } from "../bpf/cache/metadata-cache.ts";
 import { traceReply, traceRequest } from "../codec/trace.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Filesystem, SessionContext } from "../fs/filesystem.ts";
@@ -50,6 +51,8 @@ export interface QueueSettings {
   readonly trace: boolean;
   readonly lane: Lane;
   readonly ring: RingSettings | undefined;
+  /** Ring: the metadata cache, whose programs answer in the kernel. */
+  readonly cache: CacheSettings | undefined;
   /** io_uring: CPUs whose queues this worker serves, and requests in flight for each. */
   readonly cpus: readonly number[];
   readonly depth: number;
@@ -171,6 +174,7 @@ export async function openQueue(
     timeoutMs: settings.timeoutMs,
     slowMs: settings.slowMs,
     repeatableOnly: settings.successor,
+    cache: settings.cache === undefined ? undefined : new MetadataCache(settings.cache),
     tracer: trace
       ? {
           request: (opcode, request) => events.trace(traceRequest(opcode, request)),

@@ -3,6 +3,7 @@
 
 import type { OpcodeName } from "../abi/fuse-opcodes.ts";
 import { FuseForgetOne, FuseNotifyRetrieveIn } from "../abi/fuse-structs.ts";
+import type { MetadataCache } from "../bpf/cache/metadata-cache.ts";
 import type { Request } from "../codec/request.ts";
 import type { Filesystem } from "../fs/filesystem.ts";
 import type { DispatchEvents } from "./dispatch-events.ts";
@@ -12,6 +13,8 @@ export interface UnansweredOptions {
   readonly filesystem: Filesystem;
   readonly statistics: StatisticsRow;
   readonly events: Pick<DispatchEvents, "error" | "foreignInterrupt" | "retrieved">;
+  /** Knows of lookups that the filesystem was never asked for. */
+  readonly cache: Pick<MetadataCache, "forget"> | undefined;
   /** Aborts a request that is in flight here; false when it is not. */
   readonly interrupt: (uniqueLow: number, uniqueHigh: number) => boolean;
 }
@@ -21,13 +24,15 @@ export type ServeUnanswered = (name: OpcodeName, request: Request) => void;
 
 /** Makes the server of one queue's requests without reply. */
 export function createUnanswered(options: UnansweredOptions): ServeUnanswered {
-  const { filesystem, statistics, events } = options;
+  const { filesystem, statistics, events, cache } = options;
 
   // hot
   function forget(request: Request, nodeid: number, nlookup: number): void {
     count(statistics, COUNT.forgets, 1);
+    const own = cache === undefined ? nlookup : cache.forget(nodeid, nlookup);
+    if (own === 0) return;
     try {
-      const result: unknown = filesystem.forget?.(nodeid, nlookup);
+      const result: unknown = filesystem.forget?.(nodeid, own);
       if (result !== undefined) watch(request.unique, nodeid, result);
     } catch (thrown) {
       report(request.unique, nodeid, thrown);

@@ -7,6 +7,7 @@ import { close, F, fcntl, O, read, write } from "../../ffi/file.ts";
 import { libc } from "../../ffi/libc.ts";
 import { addressOf } from "../../ffi/memory.ts";
 import type { InitFlag } from "../../src/abi/fuse-init-flags.ts";
+import type { MetadataCache } from "../../src/bpf/cache/metadata-cache.ts";
 import type { Connection } from "../../src/fs/connection.ts";
 import type { Filesystem } from "../../src/fs/filesystem.ts";
 import { createDispatch, type Dispatch, type RequestFault, type SlowRequest } from "../../src/server/dispatch.ts";
@@ -25,6 +26,7 @@ export interface FakeKernelOptions {
   readonly maxInFlight?: number;
   readonly timeoutMs?: number;
   readonly slowMs?: number;
+  readonly cache?: MetadataCache;
   /** Stands between dispatch and the real transport. */
   readonly wrap?: (transport: Transport) => Transport;
 }
@@ -107,6 +109,7 @@ export function createFakeKernel(filesystem: Filesystem, options: FakeKernelOpti
     statistics: statisticsRow(statistics, 0),
     timeoutMs: options.timeoutMs ?? 0,
     slowMs: options.slowMs ?? 0,
+    cache: options.cache,
     events: {
       error: (fault) => void errors.push(fault),
       slow: (report) => void slow.push(report),

@@ -36,6 +36,7 @@ function start(filesystem: Filesystem) {
       lane: "dev",
       ring: undefined,
       uring: undefined,
+      cache: undefined,
       cpus: [],
       depth: 8,
       spinUs: 0,
@@ -51,7 +52,15 @@ function start(filesystem: Filesystem) {
     ...{ replacing: (_, error) => fail(error), crashed: (_, error) => fail(error) },
   });
   const thread = createNotifications({
-    ...{ fd, session: settings.session, asker: 0, connection, fds: notifierFds, startNotifier: fail as never },
+    ...{
+      fd,
+      session: settings.session,
+      asker: 0,
+      connection,
+      fds: notifierFds,
+      cache: undefined,
+      startNotifier: fail as never,
+    },
   });
   return {
     server,
