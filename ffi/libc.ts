@@ -142,6 +142,14 @@ const table = {
   sched_getaffinity: { args: [int, long, long], returns: int },
   // int clock_gettime(clockid_t clock, struct timespec *now)
   clock_gettime: { args: [int, long], returns: int },
+  // int sched_getscheduler(pid_t tid)
+  sched_getscheduler: { args: [int], returns: int },
+  // int sched_setscheduler(pid_t tid, int policy, const struct sched_param *param)
+  sched_setscheduler: { args: [int, int, long], returns: int },
+  // int getpriority(int which, id_t who): -1 also for a nice value of -1
+  getpriority: { args: [int, uint], returns: int },
+  // int setpriority(int which, id_t who, int nice)
+  setpriority: { args: [int, uint, int], returns: int },
   // int sched_getcpu(void)
   sched_getcpu: { args: [], returns: int },
 

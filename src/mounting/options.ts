@@ -55,7 +55,8 @@ export interface MountOptions {
   readonly placement?: "auto" | "per-core" | "dedicated" | "none";
   /**
    * Microseconds that a worker looks for the next request before it sleeps, 0..1000000; 0: never. Default "auto": as
-   * long as that pays, judged by the gaps between requests, and never on lane dev; 1000 for placement dedicated.
+   * long as that pays, judged by the gaps between requests, and never on lane dev; 1000 for placement dedicated. Per-core
+   * workers of a fast lane leave their CPU to their callers instead, where they may (CAP_SYS_NICE).
    */
   readonly spinUs?: "auto" | number;
   /**

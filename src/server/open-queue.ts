@@ -3,6 +3,7 @@
 import { runOn } from "../../ffi/affinity.ts";
 import { limitCpuLatency, NO_LIMIT_US } from "../../ffi/cpu-latency.ts";
 import { PAGE_SIZE } from "../../ffi/memory.ts";
+import { schedulingClass } from "../../ffi/scheduler.ts";
 import { type CacheSettings, MetadataCache } from "../bpf/cache/metadata-cache.ts";
 import { traceReply, traceRequest } from "../codec/trace.ts";
 import type { Connection } from "../fs/connection.ts";
@@ -21,8 +22,9 @@ import { inputSizes } from "./init.ts";
 import type { Notifications } from "./notifications.ts";
 import type { NotifierFds } from "./notifier-fds.ts";
 import { createQueue, type Queue } from "./queue.ts";
-import { statisticsRow } from "./statistics.ts";
-import { createWaitPolicy } from "./wait-policy.ts";
+import { createStandAside } from "./stand-aside.ts";
+import { type StatisticsRow, statisticsRow } from "./statistics.ts";
+import { createWaitPolicy, type WaitPolicy } from "./wait-policy.ts";
 
 /** Ring: what one worker needs to serve its channels. */
 export interface RingSettings {
@@ -133,6 +135,16 @@ function keepAwakeBy(latencyFd: number): (awake: boolean) => void {
   return (awake) => void limitCpuLatency(latencyFd, awake ? 0 : NO_LIMIT_US);
 }
 
+// A pinned worker with the queue of its own CPU has its callers there: looking for their requests would keep them from
+// making any.
+function waitPolicyOf(settings: QueueSettings, { lane }: Transport, statistics: StatisticsRow): WaitPolicy {
+  const { spinUs, latencyFd, cpus, pin, sleepIn } = settings;
+  const shares = lane !== "dev" && pin >= 0 && cpus.includes(pin);
+  const thread = shares && spinUs === "auto" && sleepIn === "kernel" ? schedulingClass() : undefined;
+  if (thread !== undefined) return createStandAside(thread, statistics);
+  return createWaitPolicy(lane === "dev" ? devSpinUs(spinUs) : spinUs, statistics, keepAwakeBy(latencyFd));
+}
+
 /** Opens a queue; the filesystem has been initialised when this returns. */
 export async function openQueue(
   filesystem: Filesystem,
@@ -165,11 +177,7 @@ export async function openQueue(
     notifications,
     board: new Int32Array(settings.board) as Board,
     statistics,
-    wait: createWaitPolicy(
-      transport.lane === "dev" ? devSpinUs(settings.spinUs) : settings.spinUs,
-      statistics,
-      keepAwakeBy(settings.latencyFd),
-    ),
+    wait: waitPolicyOf(settings, transport, statistics),
     sleepIn: settings.sleepIn,
     timeoutMs: settings.timeoutMs,
     slowMs: settings.slowMs,

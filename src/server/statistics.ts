@@ -27,6 +27,8 @@ const COUNTERS = [
   "spinMisses",
   "sleeps",
   "wakes",
+  "stoodAside",
+  "starved",
 ] as const;
 
 export type Counter = (typeof COUNTERS)[number];
@@ -81,7 +83,8 @@ export function countRefusal(row: StatisticsRow, errno: number): void {
 /**
  * Sums since the mount, over all its queues. How workers waited: `spinHits` and `spinMisses` are spins that found a
  * request, or did not; `sleeps` are waits in the kernel or on a bell; `wakes` are ends of waits on a bell, those of an
- * event loop included.
+ * event loop included. `stoodAside` counts how often a worker left its CPU to its callers (the idle scheduling class), and
+ * `starved` how often it took it back because it had to wait for it.
  */
 export type Statistics = { readonly [Name in Counter]: number } & {
   /** Requests by wire name, only those that came. */

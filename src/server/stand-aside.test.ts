@@ -1,0 +1,131 @@
+// Proves when a worker leaves its CPU to its callers, and when it takes it back, from what the policy is shown.
+
+import { describe, expect, it } from "vitest";
+import { createStandAside } from "./stand-aside.ts";
+import { createStatistics, statisticsRow, sumStatistics } from "./statistics.ts";
+
+const FIRST_TRIAL = 64;
+const REST = 256;
+const MS = 1_000_000;
+
+/** A policy over a class that does what it is told; `delayed` is what the scheduler counts, in ns. */
+function policy(refuses = false) {
+  const buffer = createStatistics(1);
+  const thread = { idle: false, changes: 0, delayed: 1000, looks: 0, clock: 0 };
+  const made = createStandAside(
+    {
+      setIdle(idle) {
+        if (refuses) return -1;
+        thread.idle = idle;
+        thread.changes++;
+        return 0;
+      },
+      delayedNs: () => {
+        thread.looks++;
+        return thread.delayed;
+      },
+    },
+    statisticsRow(buffer, 0),
+    () => thread.clock,
+  );
+  const quick = (times: number) => {
+    for (let time = 0; time < times; time++) {
+      made.sleep(() => {
+        thread.clock += 20_000;
+      });
+    }
+  };
+  const counted = () => {
+    const { sleeps, stoodAside, starved } = sumStatistics(buffer);
+    return { sleeps, stoodAside, starved };
+  };
+  return { ...made, thread, quick, counted };
+}
+
+/** A sleep of so many ms, of which the thread was ready to run for all but `sleptMs`. */
+const lasting = (thread: { delayed: number; clock: number }, ms: number, sleptMs: number) => () => {
+  thread.clock += ms * MS;
+  thread.delayed += (ms - sleptMs) * MS;
+};
+
+describe("createStandAside", () => {
+  it("stands aside when requests come thick, and never looks for them by spinning", () => {
+    const wait = policy();
+    expect([wait.wants(), wait.spin(() => true)]).toEqual([false, false]);
+    wait.quick(FIRST_TRIAL - 1);
+    expect(wait.thread.idle).toBe(false);
+    wait.quick(1);
+    expect(wait.thread.idle).toBe(true);
+    wait.quick(10_000);
+    expect(wait.thread).toMatchObject({ idle: true, changes: 1, looks: 1 });
+    expect(wait.counted()).toEqual({ sleeps: FIRST_TRIAL + 10_000, stoodAside: 1, starved: 0 });
+  });
+
+  it("does not where they come one at a time", () => {
+    const wait = policy();
+    for (let time = 0; time < FIRST_TRIAL * 2; time++) wait.sleep(lasting(wait.thread, 0.4, 0.4));
+    expect(wait.thread).toMatchObject({ idle: false, changes: 0 });
+  });
+
+  it("stays aside while it sleeps for want of requests, however long", () => {
+    const wait = policy();
+    wait.quick(FIRST_TRIAL);
+    wait.sleep(lasting(wait.thread, 3, 3));
+    expect(wait.thread.idle).toBe(true);
+  });
+
+  it("takes its CPU back when it had to wait for it, for longer each time", () => {
+    const wait = policy();
+    wait.quick(FIRST_TRIAL);
+    wait.sleep(lasting(wait.thread, 2, 0.1));
+    expect(wait.thread.idle).toBe(false);
+    wait.quick(REST - 1);
+    expect(wait.thread.idle).toBe(false);
+    wait.quick(1);
+    expect(wait.thread.idle).toBe(true);
+    wait.sleep(lasting(wait.thread, 2, 0.1));
+    wait.quick(REST * 4 - 1);
+    expect(wait.thread.idle).toBe(false);
+    wait.quick(1);
+    expect(wait.thread.idle).toBe(true);
+    expect(wait.counted()).toMatchObject({ stoodAside: 3, starved: 2 });
+  });
+
+  it("trusts again after a long while without delay", () => {
+    const wait = policy();
+    wait.quick(FIRST_TRIAL);
+    wait.sleep(lasting(wait.thread, 2, 0));
+    wait.quick(REST + 5000);
+    wait.sleep(lasting(wait.thread, 2, 0));
+    wait.quick(REST);
+    expect(wait.thread.idle).toBe(true);
+  });
+
+  it("leave: takes its CPU back", () => {
+    const wait = policy();
+    wait.leave();
+    expect(wait.thread.changes).toBe(0);
+    wait.quick(FIRST_TRIAL);
+    wait.leave();
+    expect(wait.thread.idle).toBe(false);
+    wait.quick(FIRST_TRIAL);
+    expect(wait.thread.idle).toBe(true);
+  });
+
+  it("goes on as it is where the class cannot be changed, or the delay not be told", () => {
+    const refused = policy(true);
+    refused.quick(10_000);
+    expect(refused.counted()).toMatchObject({ stoodAside: 0, starved: 0 });
+    const blind = policy();
+    blind.thread.delayed = -24;
+    blind.quick(10_000);
+    expect(blind.thread.changes).toBe(0);
+    const blinded = policy();
+    blinded.quick(FIRST_TRIAL);
+    blinded.sleep(lasting(blinded.thread, 2, 2));
+    expect(blinded.thread.idle).toBe(true);
+    blinded.thread.delayed = -24;
+    blinded.sleep(lasting(blinded.thread, 2, 2));
+    expect(blinded.thread.idle).toBe(false);
+  });
+});
