@@ -38,12 +38,17 @@ struct rfuse_conn *rfuse_conn_new(void)
 		err = PTR_ERR(conn->pin);
 		goto err_srcu;
 	}
+	err = rfuse_bpf_conn_init(conn);
+	if (err)
+		goto err_pin;
 	mutex_init(&conn->setup_lock);
 	init_waitqueue_head(&conn->servers);
 	init_waitqueue_head(&conn->watchers);
 	INIT_LIST_HEAD(&conn->entry);
 	return conn;
 
+err_pin:
+	fput(conn->pin);
 err_srcu:
 	cleanup_srcu_struct(&conn->srcu);
 err_free:
@@ -56,6 +61,7 @@ void rfuse_conn_free(struct rfuse_conn *conn)
 {
 	struct file *pin = conn->pin;
 
+	rfuse_bpf_conn_exit(conn);
 	cleanup_srcu_struct(&conn->srcu);
 	kfree(conn);
 	fput(pin);

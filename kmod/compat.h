@@ -8,8 +8,10 @@
 #define _RFUSE_COMPAT_H
 
 #include <linux/eventfd.h>
+#include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/highmem.h>
+#include <linux/idr.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 
@@ -231,6 +233,62 @@ static inline void rfuse_segment_zero(struct fuse_args_pages *ap,
 
 #endif
 
+/* --- eBPF programs: what they may be asked for ----------------------------- */
+
+#if FUSE_KERNEL_MINOR_VERSION >= 39
+#define RFUSE_HAS_STATX
+#endif
+#if FUSE_KERNEL_MINOR_VERSION >= 45
+#define RFUSE_HAS_COPY_FILE_RANGE_64
+#endif
+
+#if defined(RFUSE_HAS_BACKING_FILES) && IS_ENABLED(CONFIG_FUSE_PASSTHROUGH)
+
+static inline bool rfuse_has_passthrough(struct fuse_conn *fc)
+{
+	return fc->passthrough;
+}
+
+static inline bool rfuse_is_passthrough(const struct fuse_open_out *out)
+{
+	return out->open_flags & FOPEN_PASSTHROUGH;
+}
+
+/* Makes @out one of passthrough; false when it names no backing file. */
+static inline bool rfuse_pass_through(struct fuse_conn *fc,
+				      struct fuse_open_out *out)
+{
+	bool found;
+
+	if (!fc->passthrough || out->backing_id <= 0)
+		return false;
+	rcu_read_lock();
+	found = idr_find(&fc->backing_files_map, out->backing_id);
+	rcu_read_unlock();
+	out->open_flags |= FOPEN_PASSTHROUGH;
+	return found;
+}
+
+#else
+
+static inline bool rfuse_has_passthrough(struct fuse_conn *fc)
+{
+	return false;
+}
+
+static inline bool rfuse_is_passthrough(const struct fuse_open_out *out)
+{
+	return false;
+}
+
+static inline bool rfuse_pass_through(struct fuse_conn *fc,
+				      struct fuse_open_out *out)
+{
+	return false;
+}
+
+#endif
+
 /* --- the core's API ------------------------------------------------------- */
 
 static inline void rfuse_vma_set_flags(struct vm_area_struct *vma,
@@ -249,6 +307,16 @@ static inline void rfuse_eventfd_raise(struct eventfd_ctx *ctx)
 	eventfd_signal(ctx);
 #else
 	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* Its fields are not all there yet. */
+static inline bool rfuse_inode_is_new(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	return inode_state_read_once(inode) & I_NEW;
+#else
+	return READ_ONCE(inode->i_state) & I_NEW;
 #endif
 }
 

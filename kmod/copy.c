@@ -130,28 +130,25 @@ void rfuse_copy_in(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 }
 
 /*
- * Hands a reply of @len bytes, header included, to the request. -EINVAL when
- * that is not a length that this request can have.
+ * Hands a reply to the request: @len bytes of it in all, header included, the
+ * fixed structs at @from, variable data at @data. -EINVAL when that is not a
+ * length that this request's reply can have.
  */
-int rfuse_copy_out(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
-		   u32 len)
+int rfuse_deliver(struct fuse_args *args, const void *from, const void *data,
+		  u32 len)
 {
-	const struct rfuse_setup *s = &c->conn->layout;
-	struct fuse_args *args = req->args;
 	bool variable = rfuse_variable_reply(args);
 	unsigned int outs = args->out_numargs - variable;
 	u32 fixed = sizeof(struct fuse_out_header) + rfuse_sum_out(args, outs);
-	const void *from = (void *)rfuse_slot(c, tag) + s->slot_out +
-			   sizeof(struct fuse_out_header);
 	unsigned int i;
-	u32 data;
+	u32 extra;
 
 	if (len < fixed)
 		return -EINVAL;
-	data = len - fixed;
-	if (data > (variable ? args->out_args[outs].size : 0))
+	extra = len - fixed;
+	if (extra > (variable ? args->out_args[outs].size : 0))
 		return -EINVAL;
-	if (variable && !args->out_argvar && data != args->out_args[outs].size)
+	if (variable && !args->out_argvar && extra != args->out_args[outs].size)
 		return -EINVAL;
 
 	for (i = 0; i < outs; i++) {
@@ -163,10 +160,20 @@ int rfuse_copy_out(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 	}
 	if (!variable)
 		return 0;
-	args->out_args[outs].size = data;
+	args->out_args[outs].size = extra;
 	if (args->out_pages)
-		rfuse_pages_out(args, rfuse_payload(c, tag), data);
-	else if (data)
-		memcpy(args->out_args[outs].value, rfuse_payload(c, tag), data);
+		rfuse_pages_out(args, data, extra);
+	else if (extra)
+		memcpy(args->out_args[outs].value, data, extra);
 	return 0;
+}
+
+/* The reply of a tag, of @len bytes. */
+int rfuse_copy_out(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
+		   u32 len)
+{
+	return rfuse_deliver(req->args, (void *)rfuse_slot(c, tag) +
+			     c->conn->layout.slot_out +
+			     sizeof(struct fuse_out_header),
+			     rfuse_payload(c, tag), len);
 }

@@ -7,7 +7,7 @@
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
-#include "ring.h"
+#include "bpf.h"
 
 /* The u64 counts of struct rfuse_counters, in its order. */
 #define RFUSE_COUNTS_OFFSET	offsetof(struct rfuse_counters, ring_requests)
@@ -115,6 +115,66 @@ static int rfuse_channels_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(rfuse_channels);
 
+static void rfuse_bpf_sum(struct rfuse_conn *conn, u32 opcode,
+			  u64 counts[RFUSE_OUTCOMES])
+{
+	u32 i, outcome;
+
+	memset(counts, 0, RFUSE_OUTCOMES * sizeof(counts[0]));
+	for (i = 0; i < conn->nchannels; i++) {
+		struct rfuse_channel *c = conn->channels[i];
+
+		spin_lock(&c->lock);
+		for (outcome = 0; outcome < RFUSE_OUTCOMES; outcome++)
+			counts[outcome] += c->bpf_counts[opcode][outcome];
+		spin_unlock(&c->lock);
+	}
+}
+
+/* RFUSE_IOC_BPF_COUNTERS */
+long rfuse_bpf_counters(struct rfuse_conn *conn,
+			struct rfuse_bpf_counters __user *arg)
+{
+	struct rfuse_bpf_counters out = {};
+	u64 counts[RFUSE_OUTCOMES];
+
+	if (get_user(out.opcode, &arg->opcode))
+		return -EFAULT;
+	if (!rfuse_bpf_opcode(out.opcode))
+		return -EINVAL;
+	out.opcode = array_index_nospec(out.opcode, RFUSE_BPF_OPCODES);
+	rfuse_bpf_sum(conn, out.opcode, counts);
+	out.program = rfuse_bpf_id(conn, out.opcode);
+	out.replies = counts[RFUSE_OUTCOME_REPLY];
+	out.passthroughs = counts[RFUSE_OUTCOME_PASSTHROUGH];
+	out.upcalls = counts[RFUSE_OUTCOME_UPCALL];
+	out.refused = counts[RFUSE_OUTCOME_REFUSED];
+	out.skipped = counts[RFUSE_OUTCOME_SKIPPED];
+	return copy_to_user(arg, &out, sizeof(out)) ? -EFAULT : 0;
+}
+
+/* One line per opcode that has or had a program. */
+static int rfuse_programs_show(struct seq_file *m, void *unused)
+{
+	struct rfuse_conn *conn = m->private;
+	u64 counts[RFUSE_OUTCOMES];
+	u32 opcode, program, i;
+
+	seq_puts(m, "opcode program replies passthroughs upcalls refused skipped\n");
+	for (opcode = 0; opcode < RFUSE_BPF_OPCODES; opcode++) {
+		program = rfuse_bpf_id(conn, opcode);
+		rfuse_bpf_sum(conn, opcode, counts);
+		if (!program && !memchr_inv(counts, 0, sizeof(counts)))
+			continue;
+		seq_printf(m, "%u %u", opcode, program);
+		for (i = 0; i < RFUSE_OUTCOMES; i++)
+			seq_printf(m, " %llu", counts[i]);
+		seq_putc(m, '\n');
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(rfuse_programs);
+
 /* rfuse/DEVICE/ where DEVICE is the number under /sys/fs/fuse/connections. */
 void rfuse_debugfs_add(struct rfuse_conn *conn)
 {
@@ -126,6 +186,8 @@ void rfuse_debugfs_add(struct rfuse_conn *conn)
 			    &rfuse_counters_fops);
 	debugfs_create_file("channels", 0400, conn->debugfs, conn,
 			    &rfuse_channels_fops);
+	debugfs_create_file("bpf", 0400, conn->debugfs, conn,
+			    &rfuse_programs_fops);
 }
 
 int rfuse_debugfs_init(void)

@@ -71,6 +71,8 @@ need 'FR_PRIVATE' 'flag FR_PRIVATE'
 need '\(\*(send_req|wake_pending_and_unlock)\)' 'send_req or wake_pending_and_unlock'
 need '(struct folio \*\*folios;|struct page \*\*pages;)' 'pages or folios of a request'
 need '(struct fuse_dev \*fud;|void \*\*fudptr;)' 'fud or fudptr of the mount context'
+need 'struct rw_semaphore killsb;' 'fuse_conn.killsb'
+need 'struct list_head mounts;' 'fuse_conn.mounts'
 
 {
 	echo "/* Made by fuse-headers.sh for $release. */"
@@ -83,6 +85,7 @@ need '(struct fuse_dev \*fud;|void \*\*fudptr;)' 'fud or fudptr of the mount con
 	has 'struct folio \*\*folios;' && echo "#define RFUSE_HAS_FOLIOS"
 	has 'void \*\*fudptr;' || echo "#define RFUSE_HAS_CTX_FUD"
 	has 'io_uring' && echo "#define RFUSE_HAS_IO_URING"
+	has 'struct idr backing_files_map;' && echo "#define RFUSE_HAS_BACKING_FILES"
 	true
 } >"$private/probes.h"
 echo "$stamp" >"$private/stamp"

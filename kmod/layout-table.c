@@ -54,6 +54,16 @@ FIELD(fuse_dev, pq);
 SIZE(fuse_conn);
 FIELD(fuse_conn, dev);
 FIELD(fuse_conn, release);
+FIELD(fuse_conn, killsb);
+FIELD(fuse_conn, mounts);
+#ifdef RFUSE_HAS_BACKING_FILES
+FIELD(fuse_conn, backing_files_map);
+#endif
+FIELD(fuse_mount, sb);
+FIELD(fuse_mount, fc_entry);
+FIELD(fuse_inode, inode);
+FIELD(fuse_inode, nodeid);
+FIELD(fuse_inode, state);
 SIZE(fuse_fs_context);
 FIELD(fuse_fs_context, rootmode);
 FIELD(fuse_fs_context, max_read);

@@ -79,6 +79,10 @@ static long rfuse_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return rfuse_eventfd(conn, to);
 	case RFUSE_IOC_COUNTERS:
 		return rfuse_counters(conn, to);
+	case RFUSE_IOC_BPF:
+		return rfuse_bpf(conn, to);
+	case RFUSE_IOC_BPF_COUNTERS:
+		return rfuse_bpf_counters(conn, to);
 	}
 	return -ENOTTY;
 }
@@ -115,9 +119,12 @@ static int __init rfuse_init(void)
 	err = rfuse_debugfs_init();
 	if (err)
 		return err;
-	err = rfuse_hotplug_init();
+	err = rfuse_bpf_init();
 	if (err)
 		goto err_debugfs;
+	err = rfuse_hotplug_init();
+	if (err)
+		goto err_bpf;
 	err = rfuse_mount_init();
 	if (err)
 		goto err_hotplug;
@@ -130,6 +137,8 @@ err_mount:
 	rfuse_mount_exit();
 err_hotplug:
 	rfuse_hotplug_exit();
+err_bpf:
+	rfuse_bpf_exit();
 err_debugfs:
 	rfuse_debugfs_exit();
 	return err;
@@ -140,6 +149,7 @@ static void __exit rfuse_exit(void)
 	misc_deregister(&rfuse_misc);
 	rfuse_mount_exit();
 	rfuse_hotplug_exit();
+	rfuse_bpf_exit();
 	rfuse_debugfs_exit();
 	/* Records of serving threads are freed by RCU callbacks of ours. */
 	rcu_barrier();

@@ -28,12 +28,14 @@
 struct dentry;
 struct eventfd_ctx;
 struct rfuse_conn;
+struct rfuse_programs;
 struct user_struct;
 
 #define RFUSE_FEATURES_SUPPORTED					\
 	(RFUSE_FEATURE_FORGET_RING | RFUSE_FEATURE_INTERRUPT_RING |	\
 	 RFUSE_FEATURE_BACKGROUND | RFUSE_FEATURE_ABANDON |		\
-	 RFUSE_FEATURE_EVENTFD | RFUSE_FEATURE_WAIT_DEVICE)
+	 RFUSE_FEATURE_EVENTFD | RFUSE_FEATURE_WAIT_DEVICE |		\
+	 RFUSE_FEATURE_BPF | RFUSE_FEATURE_BPF_PASSTHROUGH)
 
 /* Who may end a tag. */
 enum rfuse_tag_kind {
@@ -67,6 +69,16 @@ enum rfuse_starved {
 	RFUSE_NOT_STARVED,
 	RFUSE_STARVED_TAG,
 	RFUSE_STARVED_PAYLOAD,
+};
+
+/* What became of a request whose opcode has an eBPF program. */
+enum rfuse_bpf_outcome {
+	RFUSE_OUTCOME_REPLY,
+	RFUSE_OUTCOME_PASSTHROUGH,
+	RFUSE_OUTCOME_UPCALL,
+	RFUSE_OUTCOME_REFUSED,
+	RFUSE_OUTCOME_SKIPPED,
+	RFUSE_OUTCOMES,
 };
 
 /* The thread that serves a channel; RCU, because pollers look at it. */
@@ -122,6 +134,7 @@ struct rfuse_channel {
 	bool online;			/* a CPU that submits here is online */
 
 	struct rfuse_counters counts;
+	u64 bpf_counts[RFUSE_BPF_OPCODES][RFUSE_OUTCOMES];
 };
 
 struct rfuse_conn {
@@ -134,6 +147,9 @@ struct rfuse_conn {
 	struct srcu_struct srcu;
 	bool ready;			/* channels may be used */
 	bool dead;			/* the daemon is gone */
+
+	struct rfuse_programs *programs; /* eBPF, one per opcode */
+	struct super_block *sb;		/* to find inodes; never followed */
 
 	struct mutex setup_lock;	/* SETUP happens once */
 	struct rfuse_setup layout;	/* the answer to SETUP */
@@ -225,6 +241,8 @@ bool rfuse_shape_of(struct rfuse_conn *conn, const struct fuse_args *args,
 		    struct rfuse_shape *shape);
 void rfuse_copy_in(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 		   const struct rfuse_shape *shape);
+int rfuse_deliver(struct fuse_args *args, const void *from, const void *data,
+		  u32 len);
 int rfuse_copy_out(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 		   u32 len);
 
@@ -270,9 +288,20 @@ long rfuse_eventfd(struct rfuse_conn *conn, struct rfuse_eventfd __user *arg);
 void rfuse_watch_abort(struct rfuse_conn *conn);
 void rfuse_unwatch_abort(struct rfuse_conn *conn);
 
+/* bpf.c */
+bool rfuse_bpf_answer(struct rfuse_conn *conn, struct fuse_req *req);
+long rfuse_bpf(struct rfuse_conn *conn, struct rfuse_bpf __user *arg);
+int rfuse_bpf_conn_init(struct rfuse_conn *conn);
+void rfuse_bpf_drop(struct rfuse_conn *conn);
+void rfuse_bpf_conn_exit(struct rfuse_conn *conn);
+int rfuse_bpf_init(void);
+void rfuse_bpf_exit(void);
+
 /* counters.c */
 long rfuse_counters(struct rfuse_conn *conn,
 		    struct rfuse_counters __user *arg);
+long rfuse_bpf_counters(struct rfuse_conn *conn,
+			struct rfuse_bpf_counters __user *arg);
 void rfuse_debugfs_add(struct rfuse_conn *conn);
 int rfuse_debugfs_init(void);
 void rfuse_debugfs_exit(void);

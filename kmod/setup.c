@@ -83,6 +83,20 @@ nomem:
 	return -ENOMEM;
 }
 
+/* A connection to /dev/fuse has one superblock; every request comes from it. */
+static struct super_block *rfuse_find_sb(struct fuse_conn *fc)
+{
+	struct super_block *sb = NULL;
+	struct fuse_mount *fm;
+
+	down_read(&fc->killsb);
+	fm = list_first_entry_or_null(&fc->mounts, struct fuse_mount, fc_entry);
+	if (fm)
+		sb = fm->sb;
+	up_read(&fc->killsb);
+	return sb;
+}
+
 static long rfuse_setup_locked(struct rfuse_conn *conn,
 			       struct rfuse_setup *wishes)
 {
@@ -95,6 +109,9 @@ static long rfuse_setup_locked(struct rfuse_conn *conn,
 	err = rfuse_layout(wishes);
 	if (err)
 		return err;
+	if (!rfuse_has_passthrough(conn->fc))
+		wishes->features &= ~RFUSE_FEATURE_BPF_PASSTHROUGH;
+	conn->sb = rfuse_find_sb(conn->fc);
 	conn->layout = *wishes;
 	conn->features = wishes->features;
 	conn->spin_us = wishes->spin_us;
@@ -152,6 +169,7 @@ void rfuse_teardown(struct rfuse_conn *conn)
 	WRITE_ONCE(conn->dead, true);
 	rfuse_abort(conn->fc);
 	synchronize_srcu(&conn->srcu);
+	rfuse_bpf_drop(conn);
 	if (!conn->ready)
 		return;
 	rfuse_unwatch_abort(conn);

@@ -7,7 +7,6 @@
 #include <linux/sched.h>
 
 #include "ring.h"
-#include "answer.h"
 #include "trace.h"
 
 /*
@@ -105,14 +104,15 @@ static bool rfuse_poll_then_wake(struct rfuse_channel *c, u32 tag,
  */
 bool rfuse_submit(struct rfuse_conn *conn, struct fuse_req *req)
 {
-	struct rfuse_channel *c = rfuse_local_channel(conn);
 	u64 unique = req->in.h.unique;
+	struct rfuse_channel *c;
 	struct rfuse_shape shape;
 	bool polls;
 	int tag;
 
-	if (rfuse_answer(conn, req))
+	if (rfuse_bpf_answer(conn, req))
 		return true;
+	c = rfuse_local_channel(conn);
 	if (!rfuse_shape_of(conn, req->args, &shape))
 		return false;
 	tag = rfuse_tag_for(c, &shape, unique);

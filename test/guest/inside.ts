@@ -33,7 +33,7 @@ const times = { totalMs: 30 * MINUTE_MS, idleMs: 6 * MINUTE_MS };
 
 // biome-ignore format: one table, read by eye
 const SUITES: readonly GuestSuite[] = [
-  { name: "module", run: "both", needsModule: true, command: module("serve", "death", "abuse"), count: "closing-line", ...times },
+  { name: "module", run: "both", needsModule: true, command: module("serve", "death", "abuse", "bpf", "policy"), count: "closing-line", ...times },
   { name: "evil", run: "whole", needsModule: true, command: module("evil"), count: "closing-line", ...times },
   { name: "daemon", run: "short", command: DAEMON, count: "events", ...times },
   { name: "memory", run: "whole", command: vitest("behaviour"), count: "events", ...times },

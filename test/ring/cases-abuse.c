@@ -19,7 +19,7 @@
 
 #include <linux/fuse.h>
 
-#include "suite.h"
+#include "program.h"
 
 /* A mount without a daemon program: INIT is answered here, nothing else. */
 struct bare {
@@ -365,7 +365,7 @@ static void wait_for_device(void)
 
 /* Random calls from many threads, before and after every step of the set-up. */
 struct fuzz {
-	int ring, fuse_fd;
+	int ring, fuse_fd, program;
 	unsigned int seed, calls;
 	volatile bool *end;
 };
@@ -374,10 +374,11 @@ static void *fuzz_calls(void *argument)
 {
 	static const unsigned long CALLS[] = {
 		RFUSE_IOC_ATTACH, RFUSE_IOC_SETUP, RFUSE_IOC_WAIT, RFUSE_IOC_DOORBELL, RFUSE_IOC_SERVE,
-		RFUSE_IOC_SPIN, RFUSE_IOC_EVENTFD, RFUSE_IOC_COUNTERS, 0, 0xe700, 0xffffffff,
+		RFUSE_IOC_SPIN, RFUSE_IOC_EVENTFD, RFUSE_IOC_COUNTERS, RFUSE_IOC_BPF, RFUSE_IOC_BPF_COUNTERS,
+		0, 0xe700, 0xffffffff,
 	};
 	struct fuzz *f = argument;
-	union { struct rfuse_wait wait; struct rfuse_setup setup; unsigned char bytes[256]; } data;
+	union { struct rfuse_wait wait; struct rfuse_setup setup; struct rfuse_bpf bpf; unsigned char bytes[256]; } data;
 
 	while (!*f->end) {
 		unsigned long call = CALLS[rand_r(&f->seed) % (sizeof(CALLS) / sizeof(CALLS[0]))];
@@ -396,6 +397,9 @@ static void *fuzz_calls(void *argument)
 		}
 		if (call == RFUSE_IOC_SETUP && rand_r(&f->seed) % 2)
 			data.setup = (struct rfuse_setup){ .version = 1, .features = ~0u };
+		if (call == RFUSE_IOC_BPF && rand_r(&f->seed) % 4)
+			data.bpf = (struct rfuse_bpf){ .opcode = rand_r(&f->seed) % RFUSE_BPF_OPCODES,
+						       .fd = rand_r(&f->seed) % 2 ? f->program : -1 };
 		argument = rand_r(&f->seed) % 8 ? (unsigned long)&data :
 			   rand_r(&f->seed) % 2 ? (unsigned long)f->fuse_fd : (unsigned long)rand_r(&f->seed);
 		if (call == RFUSE_IOC_DOORBELL || call == RFUSE_IOC_SERVE)
@@ -417,6 +421,7 @@ static void *fuzz_calls(void *argument)
 
 static void any_order(void)
 {
+	int program = PROGRAM(.verdict = RFUSE_BPF_REPLY);
 	unsigned int calls = 0;
 
 	for (unsigned int round = 0; round < 6; round++) {
@@ -427,7 +432,7 @@ static void any_order(void)
 		int ring = ring_open();
 
 		for (unsigned int i = 0; i < 8; i++) {
-			fuzz[i] = (struct fuzz){ ring, b.fuse_fd, round * 8 + i + 1, 0, &end };
+			fuzz[i] = (struct fuzz){ ring, b.fuse_fd, program, round * 8 + i + 1, 0, &end };
 			check(pthread_create(&threads[i], NULL, fuzz_calls, &fuzz[i]) == 0);
 		}
 		pause_ms(700);

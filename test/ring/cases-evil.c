@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "suite.h"
+#include "program.h"
 
 #define VICTIMS 6
 #define ENOUGH 100000
@@ -54,8 +54,44 @@ __attribute__((noreturn)) static int victim(void *argument)
 	}
 }
 
+/* A program that writes nonsense into its context, mostly where the reply is, and returns any verdict. */
+static int random_program(unsigned int *seed)
+{
+	struct rule rule = { .verdict = rand_r(seed) % 8 ? RFUSE_BPF_REPLY : (uint32_t)rand_r(seed) % 4 };
+	unsigned int count = rand_r(seed) % (sizeof(rule.stores) / sizeof(rule.stores[0]));
+
+	for (unsigned int i = 0; i < count; i++) {
+		unsigned int width = 1u << rand_r(seed) % 4;
+		unsigned int room = rand_r(seed) % 4 ? 144 : sizeof(struct rfuse_bpf_context) - IN(out);
+		unsigned int from = rand_r(seed) % 8 ? IN(out) : 0;
+
+		rule.stores[i] = (struct store){
+			.offset = (from + rand_r(seed) % room) / width * width,
+			.width = width,
+			.value = rand_r(seed) % 2 ? (uint64_t)rand_r(seed) << 33 | (uint64_t)rand_r(seed) : (uint64_t)rand_r(seed) % 64,
+		};
+	}
+	return program_of(&rule, 1);
+}
+
+/* Places such programs on the hostile daemon's ring, whatever it does meanwhile. */
+__attribute__((noreturn)) static int meddle(void *argument)
+{
+	struct mounted *m = argument;
+	int ring = descriptor_of(m, "/dev/rfuse");
+	unsigned int seed = (unsigned int)getpid();
+
+	for (unsigned int i = 0;; i++) {
+		int program = random_program(&seed);
+
+		place(ring, (uint32_t)rand_r(&seed) % RFUSE_BPF_OPCODES, rand_r(&seed) % 3 ? program : -1);
+		close(program);
+		pause_ms(2);
+	}
+}
+
 struct tally {
-	uint64_t reaped, spurious, refused, requests, killed;
+	uint64_t reaped, spurious, refused, requests, killed, programs;
 };
 
 static uint64_t counter_of(unsigned int device, const char *name)
@@ -89,6 +125,7 @@ static void add_counters(unsigned int device, struct tally *t)
 	t->spurious += counter_of(device, "\nspurious");
 	t->refused += counter_of(device, "\nrefused");
 	t->requests += counter_of(device, "ring_requests");
+	t->programs += counter_of(device, "bpf_replies") + counter_of(device, "bpf_upcalls");
 }
 
 static void evil_round(unsigned int round, struct tally *t)
@@ -97,11 +134,13 @@ static void evil_round(unsigned int round, struct tally *t)
 	pid_t victims[VICTIMS];
 	unsigned int device;
 	struct mounted m;
+	pid_t meddler;
 
 	snprintf(seed, sizeof(seed), "threads=%u", round + 1);
 	snprintf(type, sizeof(type), "type=%s", round % 2 ? "rfuse" : "fuse");
 	m = start("evil", seed, type, "depth=32", "spin_us=30", NULL);
 	device = device_of(&m);
+	meddler = child(meddle, &m);
 	for (unsigned int i = 0; i < VICTIMS; i++)
 		victims[i] = child(victim, &m);
 	for (unsigned int at = 0; at < ROUND_MS; at += 250) {
@@ -116,6 +155,9 @@ static void evil_round(unsigned int round, struct tally *t)
 	add_counters(device, t);
 	kill(m.pid, SIGUSR1);
 	pause_ms(50);
+	/* The copy of the ring that it holds goes first: the daemon's end has to be the ring's end. */
+	kill(meddler, SIGKILL);
+	check(ended(meddler, DEADLINE_MS) == 128 + SIGKILL);
 	kill_daemon(&m);
 	for (unsigned int i = 0; i < VICTIMS; i++) {
 		kill(victims[i], SIGKILL);
@@ -143,10 +185,11 @@ static void evil_daemons(void)
 	     (unsigned long long)t.reaped, (unsigned long long)t.spurious);
 	note("%llu requests, %llu replies refused, %llu callers killed", (unsigned long long)t.requests,
 	     (unsigned long long)t.refused, (unsigned long long)t.killed);
+	note("%llu requests asked a program of nonsense", (unsigned long long)t.programs);
 	note("the honest mount meanwhile: %llu requests, 0 errors",
 	     (unsigned long long)counter(&honest, "ring_requests"));
 	check(t.reaped >= ENOUGH);
-	check(t.refused > 0 && t.spurious > 0);
+	check(t.refused > 0 && t.spurious > 0 && t.programs > 0);
 	check(counter(&honest, "refused") == 0 && counter(&honest, "spurious") == 0);
 	kill(client, SIGKILL);
 	check(ended(client, DEADLINE_MS) == 128 + SIGKILL);

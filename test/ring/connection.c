@@ -30,8 +30,8 @@ int daemon_mount(struct daemon *d)
 	d->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (d->fuse_fd < 0)
 		return complain("/dev/fuse");
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other",
-		 d->fuse_fd, getuid(), getgid());
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s",
+		 d->fuse_fd, getuid(), getgid(), d->options.private ? "" : ",allow_other");
 	if (mount("ring-test", d->options.mountpoint, d->options.type, MS_NOSUID | MS_NODEV, options))
 		return complain(d->options.mountpoint);
 	return 0;
@@ -172,13 +172,14 @@ static bool set_option(struct options *o, const char *name, const char *value)
 	static const char *const MODES[] = { "wait", "watch", "eventfd", "device" };
 	static const char *const NUMBERS[] = {
 		"threads", "poll_us", "depth", "pool", "channels", "spin_us",
-		"max_write", "writeback", "pin", "ring", "features",
+		"max_write", "features", "writeback", "pin", "ring", "private", "passthrough",
 	};
 	unsigned int *const targets[] = {
 		&o->threads, &o->poll_us, &o->depth, &o->pool, &o->channels, &o->spin_us,
-		&o->max_write, NULL, NULL, NULL, &o->features,
+		&o->max_write, &o->features,
 	};
-	bool *const flags[] = { NULL, NULL, NULL, NULL, NULL, NULL, NULL, &o->writeback, &o->pin, &o->ring, NULL };
+	const unsigned int numbers = sizeof(targets) / sizeof(targets[0]);
+	bool *const flags[] = { &o->writeback, &o->pin, &o->ring, &o->private, &o->passthrough };
 
 	if (strcmp(name, "type") == 0) {
 		o->type = value;
@@ -193,10 +194,10 @@ static bool set_option(struct options *o, const char *name, const char *value)
 	for (unsigned int i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
 		if (strcmp(name, NUMBERS[i]) != 0)
 			continue;
-		if (targets[i])
+		if (i < numbers)
 			*targets[i] = strtoul(value, NULL, 0);
 		else
-			*flags[i] = strtoul(value, NULL, 0);
+			*flags[i - numbers] = strtoul(value, NULL, 0);
 		return true;
 	}
 	return false;

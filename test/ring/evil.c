@@ -246,7 +246,7 @@ int main(int argc, char **argv)
 	if (!parse_options(argc, argv, &d.options))
 		return 2;
 	first_seed = d.options.threads * 1000;
-	fs_init(d.options.max_write, false);
+	fs_init(&d.options);
 	if (daemon_mount(&d) || daemon_init_handshake(&d) || daemon_attach(&d) || daemon_map(&d))
 		return 1;
 	signal(SIGUSR1, report);

@@ -18,6 +18,8 @@ enum { ROOT = 1, HELLO, BIG, HANG, MUTE, STATS, FIRST_MANY = 1000 };
 #define MANY 10000
 #define BIG_SIZE (4u << 20)
 #define HELD 64
+/* Of flags2; the header of Debian 12 does not know it. */
+#define INIT_PASSTHROUGH (1u << 5)
 
 static const char HELLO_TEXT[] = "hello from the ring\n";
 static const struct { uint64_t nodeid; const char *name; } FILES[] = {
@@ -28,7 +30,7 @@ static const struct { uint64_t nodeid; const char *name; } FILES[] = {
 
 static char *big;
 static unsigned int max_write;
-static bool writeback;
+static bool writeback, passthrough;
 static atomic_ullong lookups, forgets, ring_requests, slow_requests, undone;
 
 /* Requests on "hang" that wait for their INTERRUPT, and interrupts that came first. */
@@ -36,10 +38,11 @@ static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t interrupted[HELD];
 static unsigned int next_interrupted;
 
-void fs_init(unsigned int max, bool cache)
+void fs_init(const struct options *options)
 {
-	max_write = max;
-	writeback = cache;
+	max_write = options->max_write;
+	writeback = options->writeback;
+	passthrough = options->passthrough;
 	big = malloc(BIG_SIZE);
 	if (!big)
 		abort();
@@ -236,6 +239,11 @@ static int do_init(struct request *r)
 		     FUSE_PARALLEL_DIROPS | FUSE_ASYNC_DIO;
 	if (writeback)
 		out->flags |= FUSE_WRITEBACK_CACHE;
+	if (passthrough) {
+		out->flags |= FUSE_INIT_EXT;
+		out->flags2 = in->flags2 & INIT_PASSTHROUGH;
+		out->unused[0] = 1;	/* max_stack_depth */
+	}
 	out->flags &= in->flags;
 	out->max_write = max_write;
 	out->max_pages = max_write / 4096 ? max_write / 4096 : 1;

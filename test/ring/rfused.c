@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: rfused MOUNTPOINT [type=fuse|rfuse] [sleep=wait|watch|eventfd|device] [NAME=NUMBER]...\n");
 		return 2;
 	}
-	fs_init(d.options.max_write, d.options.writeback);
+	fs_init(&d.options);
 	if (daemon_mount(&d) || daemon_init_handshake(&d))
 		return 1;
 	if (d.options.ring) {

@@ -33,6 +33,8 @@ struct options {
 	unsigned int max_write;
 	bool writeback;
 	bool pin;		/* serving threads stay on the CPU of their channel */
+	bool private;		/* no allow_other */
+	bool passthrough;	/* INIT says so where the kernel offers it */
 };
 
 /* A request with its reply: pointers into whatever memory the lane has. */
@@ -75,7 +77,7 @@ void fs_interrupt(uint64_t unique);
 bool fs_take_interrupt(uint64_t unique);
 void fs_forget(uint64_t nodeid, uint64_t nlookup);
 void fs_undo(const struct request *request);
-void fs_init(unsigned int max_write, bool writeback);
+void fs_init(const struct options *options);
 
 /* connection.c */
 int daemon_mount(struct daemon *d);

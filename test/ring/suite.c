@@ -27,6 +27,8 @@ static const struct {
 	{ "serve", SERVE_CASES },
 	{ "death", DEATH_CASES },
 	{ "abuse", ABUSE_CASES },
+	{ "bpf", BPF_CASES },
+	{ "policy", POLICY_CASES },
 	{ "evil", EVIL_CASES },
 };
 #define NPARTS (sizeof(PARTS) / sizeof(PARTS[0]))

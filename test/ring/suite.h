@@ -17,7 +17,8 @@ struct test_case {
 	void (*run)(void);
 };
 
-extern const struct test_case SERVE_CASES[], DEATH_CASES[], ABUSE_CASES[], EVIL_CASES[];
+extern const struct test_case SERVE_CASES[], DEATH_CASES[], ABUSE_CASES[], BPF_CASES[], POLICY_CASES[],
+	EVIL_CASES[];
 
 /* Ends the case as failed, with a sentence. */
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format, ...);
