@@ -6,7 +6,7 @@ import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
 import { methodNames } from "./server/methods.ts";
 import type { Notifications } from "./server/notifications.ts";
-import { openQueue, type QueueEvents, type QueueSettings } from "./server/open-queue.ts";
+import { type OpeningEvents, openQueue, type QueueEvents, type QueueSettings } from "./server/open-queue.ts";
 import { startDoorbell } from "./start-thread.ts";
 import { within } from "./within.ts";
 
@@ -38,6 +38,7 @@ export interface Server {
 export function createLocalServer(filesystem: Filesystem, events: ServerEvents): Server {
   const ended = Promise.withResolvers<void>();
   let discarded = false;
+  let opened: readonly number[] = [];
   let serving = false;
   return {
     queues: 1,
@@ -45,10 +46,16 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
       return { methods: methodNames(filesystem), wishes: filesystem.wishes ?? {} };
     },
     async serve([settings], notifications) {
-      const queue = await openQueue(filesystem, settings as QueueSettings, events, startDoorbell, notifications);
+      const opening: OpeningEvents = {
+        ...events,
+        opened(fds) {
+          opened = fds;
+        },
+      };
+      const queue = await openQueue(filesystem, settings as QueueSettings, opening, startDoorbell, notifications);
       if (discarded) {
         // Given up during `init`: the session's descriptor is closed, and its number may be another's.
-        for (const fd of queue.opened) close(fd);
+        for (const fd of opened) close(fd);
         return;
       }
       serving = true;

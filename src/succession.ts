@@ -19,16 +19,16 @@ const LOAD_MS = 30_000;
 
 /** A thread that was told to serve: it does, and it has ended. */
 export interface Run {
-  readonly serving: Promise<void>;
+  readonly serving: Promise<unknown>;
   readonly end: Promise<unknown>;
+  /** How far it has come. */
+  readonly state: "beginning" | "serving" | "ended";
 }
 
 /** A session's workers by their index; each time the last one of it. */
 export interface Workers {
   readonly settings: readonly QueueSettings[];
   readonly threads: readonly Thread[];
-  /** Descriptors of each queue that its thread cannot close when it dies. */
-  readonly opened: readonly (readonly number[])[];
   /** Their filesystem keeps nothing in its heap. */
   readonly keepsNothing: boolean;
   /** Starts another thread and loads the filesystem in it. */
@@ -67,11 +67,11 @@ export function createSuccession(workers: Workers, events: ServerEvents) {
 
   // A thread that sees the connection end closes its descriptors, and then their numbers may be others'.
   async function untilGone(index: number): Promise<void> {
-    const mine = hasEnded(settingsOf(index).fd) ? [] : (workers.opened[index] ?? []);
+    const ended = hasEnded(settingsOf(index).fd);
     const thread = threadOf(index);
     thread.end();
     await within(thread.gone, END_MS, "its thread did not end");
-    for (const fd of mine) close(fd);
+    for (const fd of ended ? [] : thread.takeOpened()) close(fd);
   }
 
   /** Starts a dead worker's successor; resolves, when that serves, with its end to come. */

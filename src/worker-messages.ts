@@ -26,7 +26,8 @@ export type ToWorker =
   | { readonly type: "notifier"; readonly fds: NotifierFds; readonly word: number }
   | { readonly type: "notify"; readonly message: Uint8Array }
   | { readonly type: "leave" }
-  | { readonly type: "unmount"; readonly path: string; readonly flags: number };
+  | { readonly type: "unmount"; readonly path: string; readonly flags: number }
+  | { readonly type: "dispose"; readonly url: string; readonly shared: unknown };
 
 /** From a thread. */
 export type FromWorker =
@@ -36,18 +37,21 @@ export type FromWorker =
       readonly wishes: InitWishes;
       readonly parallel: boolean;
       readonly shared: unknown;
-      /** The module has a `createShared`. */
+      /** The module has a `createShared`; and a `disposeShared`. */
       readonly sharing: boolean;
+      readonly disposing: boolean;
     }
-  /** `opened`: descriptors of the queue, to be closed if the thread dies. */
-  | { readonly type: "serving"; readonly opened: readonly number[] }
+  /** Descriptors of the queue, to be closed if the thread dies. */
+  | { readonly type: "opened"; readonly fds: readonly number[] }
+  | { readonly type: "serving" }
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly error: PlainError }
   | { readonly type: "fault"; readonly fault: Omit<RequestFault, "error">; readonly error: PlainError }
   | { readonly type: "slow"; readonly request: SlowRequest }
   | { readonly type: "trace"; readonly line: string }
   | { readonly type: "notified"; readonly result: number }
-  | { readonly type: "unmounted"; readonly result: number };
+  | { readonly type: "unmounted"; readonly result: number }
+  | { readonly type: "disposed" };
 
 /** An error's parts that survive between threads. */
 export interface PlainError {

@@ -2,6 +2,8 @@
 // started, told to serve, and gone when the mounting was given up. What follows a death is succession.ts's.
 // Threads end because the connection ends; `terminate` is only for threads that do not serve.
 
+import { close } from "../ffi/file.ts";
+import { disposeOnThread } from "./dispose-thread.ts";
 import { MountError } from "./mounting/errors.ts";
 import { reclaimAll } from "./server/notifier-fds.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
@@ -10,9 +12,11 @@ import { createSuccession, type Run, type Workers } from "./succession.ts";
 import { within } from "./within.ts";
 import { startWorker, type Thread } from "./worker-thread.ts";
 
-/** Time for a worker to begin, and to end, when the mounting is given up. */
-const BEGIN_MS = 1000;
+/** Time for a worker to see the end of the connection, and for its thread to end when it has not begun to serve. */
 const END_MS = 5000;
+const GONE_MS = 1000;
+/** Time for the module to give up what was shared. */
+const DISPOSE_MS = 30_000;
 
 /** How many worker threads there shall be; not `exactly`: only if the filesystem can have so many, else one. */
 export interface WantedWorkers {
@@ -30,12 +34,14 @@ export function createWorkerServer(
   let count = wanted;
   const threads: Thread[] = [];
   const ended = Promise.withResolvers<void>();
-  const opened: (readonly number[])[] = [];
   /** By index of the worker; the last one of each. */
   const runs: Run[] = [];
   let settings: readonly QueueSettings[] = [];
   let shared: unknown;
   let keepsNothing = false;
+  /** The module gives up what was shared, and a worker has ended without its filesystem's `destroy`. */
+  let disposes = false;
+  let unclean = false;
 
   async function load(index: number, share = false) {
     const context = { options, shared, worker: { index, count } };
@@ -48,14 +54,16 @@ export function createWorkerServer(
   function serve(index: number, successor: boolean): Run {
     const thread = threads[index] as Thread;
     const own = settings[index] as QueueSettings;
-    const serving = thread.expect("serving").then((said) => {
-      opened[index] = said.opened;
+    const run = { serving: thread.expect("serving"), end: thread.expect("ended"), state: "beginning" as Run["state"] };
+    const reached = (state: Run["state"]) => () => {
+      run.state = state;
+    };
+    run.serving.then(reached("serving"), () => {}); // a failure is told to whoever waits for it
+    run.end.then(reached("ended"), () => {
+      unclean = true;
     });
-    const end = thread.expect("ended");
-    end.catch(() => {}); // a thread that fails before it serves is told by `serving`
     void thread.gone.then(() => reclaimAll(own.notifierFds, index + 1));
     thread.post({ type: "serve", settings: { ...own, successor } });
-    const run = { serving, end };
     runs[index] = run;
     return run;
   }
@@ -68,18 +76,34 @@ export function createWorkerServer(
       return keepsNothing;
     },
     threads,
-    opened,
     load,
     serve,
   };
   const keepServing = createSuccession(workers, events);
 
-  // One that serves, or is about to, sees the connection end and closes what it opened; `init` may never return.
+  // One that serves sees the connection end and closes what it opened. One in `init`, which may never return, is ended.
   async function leave(thread: Thread, run: Run | undefined): Promise<void> {
-    const what = "it did not see the connection end";
-    const left = run && within(run.serving, BEGIN_MS, what).then(() => within(run.end, END_MS, what));
-    await left?.catch(() => {});
+    if (run?.state === "serving") await within(run.end, END_MS, "it did not see the connection end").catch(() => {});
     thread.end();
+    if (run === undefined || run.state === "ended") return;
+    unclean = true;
+    const gone = await within(thread.gone, GONE_MS, "it did not end").then(
+      () => true,
+      () => false,
+    );
+    // What has begun to serve meanwhile may have closed them.
+    if (gone && run.state === "beginning") for (const fd of thread.takeOpened()) close(fd);
+  }
+
+  async function dispose(): Promise<void> {
+    if (!disposes || !unclean) return;
+    disposes = false;
+    try {
+      await within(Promise.all(threads.map(({ gone }) => gone)), END_MS, "the workers' threads did not end");
+      await within(disposeOnThread(url.href, shared), DISPOSE_MS, "disposeShared did not return");
+    } catch (thrown) {
+      events.crashed(0, thrown instanceof Error ? thrown : new Error(String(thrown)));
+    }
   }
 
   return {
@@ -97,6 +121,7 @@ export function createWorkerServer(
       }
       shared = first.shared;
       keepsNothing = first.parallel || first.sharing;
+      disposes = first.disposing;
       await Promise.all(Array.from({ length: count - 1 }, (_, index) => load(index + 1)));
       return { methods: new Set(first.methods), wishes: first.wishes };
     },
@@ -104,12 +129,15 @@ export function createWorkerServer(
       settings = all;
       const begun = all.map((_, index) => serve(index, false));
       await Promise.all(begun.map(({ serving }) => serving));
-      Promise.all(begun.map(({ end }, index) => keepServing(index, end))).then(() => ended.resolve());
+      Promise.all(begun.map(({ end }, index) => keepServing(index, end)))
+        .then(dispose)
+        .then(() => ended.resolve());
     },
     ended: ended.promise,
     async discard() {
       const left = runs.splice(0); // once
       await Promise.all(threads.map((thread, index) => leave(thread, left[index])));
+      await dispose();
       ended.resolve();
     },
   };

@@ -9,6 +9,8 @@ import { type FilesystemContext, type FromWorker, fromPlain, type ToWorker } fro
 export interface Thread {
   /** Resolves when the thread has ended, with every thread that it started. */
   readonly gone: Promise<void>;
+  /** Gives out, once, the descriptors that it would have closed, had it not ended: to be closed when it is gone. */
+  takeOpened(): readonly number[];
   post(message: ToWorker): void;
   /** Ends the thread, which is needed no more; it must not sleep in the kernel. */
   end(): void;
@@ -23,6 +25,7 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
   const gone = Promise.withResolvers<void>();
   let failure: Error | undefined;
   let needed = true;
+  let opened: number[] = [];
 
   function fail(error: Error): void {
     if (failure !== undefined) return; // a thread that failed closes as well
@@ -39,6 +42,7 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
     if (data.type === "fault") return events.error({ ...data.fault, error: fromPlain(data.error) });
     if (data.type === "slow") return events.slow(data.request);
     if (data.type === "trace") return events.trace(data.line);
+    if (data.type === "opened") opened = [...data.fds];
     if (data.type === "failed") return fail(fromPlain(data.error));
   };
   worker.addEventListener("close", () => {
@@ -49,6 +53,7 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
 
   return {
     gone: gone.promise,
+    takeOpened: () => opened.splice(0),
     post: (message) => worker.postMessage(message),
     end() {
       needed = false;

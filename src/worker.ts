@@ -1,5 +1,5 @@
 // Owns: composition root of every thread: a queue's worker (module form), a doorbell, a notifier, or a helper that
-// unmounts.
+// unmounts, or gives up what workers shared.
 // A queue's worker answers no message while it serves: it sleeps in the kernel. It ends with the connection.
 
 import { umount } from "../ffi/mount.ts";
@@ -27,6 +27,7 @@ const say = (message: FromWorker): void => scope.postMessage(message);
 interface FilesystemModule {
   default?: unknown;
   createShared?: (options: unknown) => unknown;
+  disposeShared?: (shared: unknown) => unknown;
 }
 
 async function load(url: string, context: FilesystemContext, share: boolean): Promise<void> {
@@ -41,7 +42,14 @@ async function load(url: string, context: FilesystemContext, share: boolean): Pr
   filesystem = made as Filesystem;
   const { wishes = {}, parallel = false } = filesystem;
   const sharing = module.createShared !== undefined;
-  say({ type: "loaded", methods: [...methodNames(filesystem)], wishes, parallel, shared, sharing });
+  const disposing = module.disposeShared !== undefined;
+  say({ type: "loaded", methods: [...methodNames(filesystem)], wishes, parallel, shared, sharing, disposing });
+}
+
+async function dispose(url: string, shared: unknown): Promise<void> {
+  const module: FilesystemModule = await import(url);
+  await module.disposeShared?.(shared);
+  say({ type: "disposed" });
 }
 
 async function serve(settings: QueueSettings): Promise<void> {
@@ -53,6 +61,7 @@ async function serve(settings: QueueSettings): Promise<void> {
       error: ({ error, ...fault }) => say({ type: "fault", fault, error: toPlain(error) }),
       slow: (request) => say({ type: "slow", request }),
       trace: (line) => say({ type: "trace", line }),
+      opened: (fds) => say({ type: "opened", fds }),
     },
     startDoorbell,
     createNotifications({
@@ -65,7 +74,7 @@ async function serve(settings: QueueSettings): Promise<void> {
       startNotifier,
     }),
   );
-  say({ type: "serving", opened: queue.opened });
+  say({ type: "serving" });
   await (filesystem.background === true ? queue.serveEvents() : queue.serveBlocking());
   await filesystem.destroy?.();
   say({ type: "ended" });
@@ -92,6 +101,8 @@ async function obey(message: ToWorker): Promise<void> {
     case "unmount":
       say({ type: "unmounted", result: umount(message.path, message.flags) });
       return process.exit(0);
+    case "dispose":
+      return dispose(message.url, message.shared);
   }
 }
 

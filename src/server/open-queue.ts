@@ -77,6 +77,12 @@ export interface QueueEvents extends Pick<DispatchEvents, "error" | "slow"> {
   trace(line: string): void;
 }
 
+/** The same, and what whoever outlives its thread has to know. */
+export interface OpeningEvents extends QueueEvents {
+  /** Descriptors that are the queue's until it closes them; before `init`, which may never return. None: it leaves them. */
+  opened(fds: readonly number[]): void;
+}
+
 /** Code of an error that says that a fast lane was agreed and cannot be opened. */
 export const LANE_FAILED = "LANE_UNAVAILABLE";
 
@@ -149,13 +155,14 @@ function waitPolicyOf(settings: QueueSettings, { lane }: Transport, statistics: 
 export async function openQueue(
   filesystem: Filesystem,
   settings: QueueSettings,
-  events: QueueEvents,
+  events: OpeningEvents,
   startDoorbell: StartDoorbell,
   notifications: Notifications,
 ): Promise<Queue> {
   const { fd, index, count, connection, trace, pin } = settings;
   if (pin >= 0) runOn([pin]);
   const transport = openTransport(settings);
+  events.opened(transport.opened ?? []);
   const statistics = statisticsRow(settings.statistics, index);
   const backing = createBacking(fd, connection, statistics);
   // While `init` runs nobody answers here, whatever a notification waits for.
@@ -164,6 +171,7 @@ export async function openQueue(
   try {
     await filesystem.init?.(context);
   } catch (thrown) {
+    events.opened([]);
     transport.close();
     throw thrown;
   }

@@ -32,8 +32,6 @@ export interface QueueOptions extends Omit<DispatchOptions, "events"> {
 }
 
 export interface Queue {
-  /** As the transport's. */
-  readonly opened: readonly number[];
   /** Serves until the connection ends; the thread's event loop turns only while promises are pending. */
   serveBlocking(): Promise<void>;
   /** Serves until the connection ends, always by events. */
@@ -160,5 +158,5 @@ export function createQueue(options: QueueOptions): Queue {
     await end();
   }
 
-  return { opened: transport.opened ?? [], serveBlocking, serveEvents };
+  return { serveBlocking, serveEvents };
 }

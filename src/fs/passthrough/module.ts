@@ -3,6 +3,7 @@
 
 import type { PassthroughOptions } from "./options.ts";
 import { PassthroughFilesystem } from "./passthrough-filesystem.ts";
+import { disposeShared as closeShared } from "./shared-tables.ts";
 
 /** Made once, before the workers' filesystems. */
 export function createShared(options: unknown): SharedArrayBuffer {
@@ -18,4 +19,9 @@ export default function passthrough(context: {
     context.options as PassthroughOptions,
     context.shared as SharedArrayBuffer | undefined,
   );
+}
+
+/** Closes what workers that ended without a goodbye have left. */
+export function disposeShared(shared: unknown): void {
+  closeShared(shared as SharedArrayBuffer);
 }
