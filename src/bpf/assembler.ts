@@ -87,7 +87,7 @@ export class BpfAssembler {
     return this.add(memoryCode(CLASS.LDX, size), dst, base, this.offset(offset), 0);
   }
 
-  /** `*(size *)(base + offset) = value`. */
+  /** `*(size *)(base + offset) = value`. Into the context a number may be stored since Linux 6.5; a register always. */
   store(size: Size, base: Register, offset: number, value: Register | number): this {
     const at = this.offset(offset);
     return isRegister(value)

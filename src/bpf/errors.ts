@@ -3,14 +3,18 @@
 
 import { errnoName } from "../../ffi/errno.ts";
 
-/** A refused map, element, program or object; `code` is an errno's name, `log` the verifier's text or "". */
+/** Lines of the verifier's log that the message holds; its last ones say what is wrong. */
+const LOG_LINES = 3;
+
+/** A refused map, element, program or object; `code` is an errno's name, `log` the verifier's whole text or "". */
 export class BpfError extends Error {
   override readonly name = "BpfError";
   readonly code: string;
   readonly log: string;
 
   constructor(what: string, code: string, log = "") {
-    super(log === "" ? `${what}: ${code}` : `${what}: ${code}\n${log.trimEnd()}`);
+    const last = log.trimEnd().split("\n").slice(-LOG_LINES).join("\n");
+    super(log === "" ? `${what}: ${code}` : `${what}: ${code}\n${last}`);
     this.code = code;
     this.log = log;
   }

@@ -106,7 +106,11 @@ export function lookupProgram(maps: CacheMaps, geometry: Geometry): BpfAssembler
   const program = new BpfAssembler().mov(r6, r1);
   findName(program, maps, geometry);
   program.load("u32", r1, r7, NAME_AT.kind).jump("eq", r1, KIND.NODE, "node").jump("eq", r1, KIND.NEGATIVE, "negative");
-  program.jump("ne", r1, KIND.NO_ENTRY, "upcall").store("u32", r6, CONTEXT.error, -ERRNO.ENOENT).goto("absent");
+  program
+    .jump("ne", r1, KIND.NO_ENTRY, "upcall")
+    .mov(r1, -ERRNO.ENOENT)
+    .store("u32", r6, CONTEXT.error, r1)
+    .goto("absent");
   copyValidity(program.label("negative"));
   end(program.label("absent"), NAME_AT.seq, NAME_AT.used);
   copyValidity(program.goto("reply").label("node"));

@@ -53,7 +53,12 @@ export function getxattrProgram(maps: CacheMaps, geometry: Geometry): BpfAssembl
     .store("u32", r6, CONTEXT.out + FuseGetxattrOut.at.size, r5)
     .goto("done")
     .label("sized");
-  program.jump("ge", r3, r5, "room").store("u32", r6, CONTEXT.error, -ERRNO.ERANGE).goto("done").label("room");
+  program
+    .jump("ge", r3, r5, "room")
+    .mov(r1, -ERRNO.ERANGE)
+    .store("u32", r6, CONTEXT.error, r1)
+    .goto("done")
+    .label("room");
   copyValue(program);
   program.goto("done").label("absent").store("u32", r6, CONTEXT.error, r4).label("done");
   end(program, VALUE_AT.seq, VALUE_AT.used);

@@ -1,0 +1,117 @@
+// What becomes of a metadata cache's nodes: forgotten, come again, open by passthrough, changed from outside. With its own
+// programs over a kernel without a kernel. Needs root.
+
+import { describe, expect, it } from "vitest";
+import { FOPEN } from "../../src/abi/fuse-constants.ts";
+import type { RequestView } from "../../src/codec/request-view.ts";
+import { ATTR, ENOENT, field, getattr, lookup, make, nodeidOf, start, twice } from "./cache-requests.ts";
+import { arg } from "./cached-kernel.ts";
+
+const root = process.getuid?.() === 0;
+
+describe.runIf(root)("MetadataCache: nodes", () => {
+  it("a change of a name that nobody remembers drops all attributes", () => {
+    const kernel = start(undefined, { entries: 8 });
+    const file = make(kernel, "file");
+    for (let count = 0; count < 64; count++) lookup(kernel, `nothing ${count}`);
+    kernel.ask("LINK", 1, { arg: arg.link(file), name: "other" });
+    for (let count = 0; count < 64; count++) lookup(kernel, `nothing ${count}`);
+    getattr(kernel, file);
+    kernel.ask("UNLINK", 1, { name: "other" });
+    expect(kernel.cache.counters().emptied).toBe(1);
+    expect(field(getattr(kernel, file), ATTR.nlink)).toBe(1);
+  });
+
+  it("FORGET: a node that was looked up again meanwhile stays, and goes with the last", () => {
+    const told: number[] = [];
+    const kernel = start(() => ({ forget: (_: number, nlookup: number) => void told.push(nlookup) }));
+    const file = make(kernel, "file");
+    for (let count = 0; count < 5; count++) expect(lookup(kernel, "file").by).toBe("program");
+    const forget = kernel.forget(file); // six, of which the filesystem has given one
+    lookup(kernel, "file");
+    forget();
+    expect(told).toEqual([]); // the seventh came first, and one of the six stands in for it
+    kernel.forget(file)();
+    expect(told).toEqual([1]);
+    expect(kernel.askProgram("LOOKUP", 1, { name: "file" })).toBeUndefined();
+  });
+
+  it("a nodeid that comes again is another node, with a generation and without", () => {
+    for (const generation of [0, 1]) {
+      const nodes = new Map([["a", 0]]);
+      const kernel = start(() => ({
+        lookup(req: RequestView<"LOOKUP">) {
+          const known = nodes.get(req.name);
+          if (known === undefined) return ENOENT;
+          req.entry.nodeid = 5;
+          req.entry.generation = known;
+          req.entry.attr.mode = 0o100000 + known;
+          return 0;
+        },
+        forget: () => {},
+      }));
+      expect(twice(() => lookup(kernel, "a")).by).toBe("program");
+      kernel.forget(5)();
+      nodes.clear();
+      nodes.set("b", generation);
+      lookup(kernel, "b");
+      expect(kernel.askProgram("LOOKUP", 1, { name: "a" }), `generation ${generation}`).toBeUndefined();
+      expect(kernel.askProgram("LOOKUP", 1, { name: "b" })).toBeDefined();
+    }
+  });
+
+  it("a file open by passthrough is not kept until the last is closed", () => {
+    const kernel = start(() => ({
+      open(req: RequestView<"OPEN">) {
+        req.open.open_flags = FOPEN.PASSTHROUGH;
+        req.open.backing_id = 1;
+      },
+      release: () => 0,
+    }));
+    const file = make(kernel, "file");
+    for (let count = 0; count < 2; count++) kernel.ask("OPEN", file, { arg: arg.open(0) });
+    expect(twice(() => getattr(kernel, file)).by).toBe("daemon");
+    kernel.ask("RELEASE", file, { arg: arg.release(0n) });
+    expect(twice(() => getattr(kernel, file)).by).toBe("daemon");
+    kernel.ask("RELEASE", file, { arg: arg.release(0n) });
+    expect(twice(() => getattr(kernel, file)).by).toBe("program");
+  });
+
+  it("changes from outside: a node, a name with what it led to, everything", () => {
+    const kernel = start();
+    const file = make(kernel, "file");
+    const all = () => {
+      for (const ask of [() => getattr(kernel, file), () => getattr(kernel, 1), () => lookup(kernel, "file")])
+        twice(ask);
+      return ["GETATTR", "LOOKUP"] as const;
+    };
+    const answered = () => [
+      kernel.askProgram("GETATTR", file) !== undefined,
+      kernel.askProgram("GETATTR", 1) !== undefined,
+      kernel.askProgram("LOOKUP", 1, { name: "file" }) !== undefined,
+    ];
+    all();
+    expect(answered()).toEqual([true, true, true]);
+    kernel.cache.changedNode(file);
+    expect(answered()).toEqual([false, true, false]);
+    all();
+    kernel.cache.changedName(1, Buffer.from("file"));
+    expect(answered()).toEqual([false, false, false]);
+    all();
+    kernel.cache.changedAll();
+    expect(answered()).toEqual([false, false, false]);
+    all();
+    expect(answered()).toEqual([true, true, true]);
+  });
+
+  it("READDIRPLUS: its entries are answered by LOOKUP and GETATTR", () => {
+    const kernel = start();
+    const [one, two] = [make(kernel, "one"), make(kernel, "two")];
+    kernel.cache.changedAll();
+    const opened = kernel.ask("OPENDIR", 1, { arg: arg.open(0) });
+    const fh = new DataView(opened.body.buffer, opened.body.byteOffset).getBigUint64(0, true);
+    kernel.ask("READDIRPLUS", 1, { arg: arg.read(fh, 0, 4096) });
+    expect([lookup(kernel, "one"), lookup(kernel, "two")].map(nodeidOf)).toEqual([one, two]);
+    expect([lookup(kernel, "one"), getattr(kernel, two)].map(({ by }) => by)).toEqual(["program", "program"]);
+  });
+});
