@@ -21,6 +21,7 @@ export const CAP = {
   SETUID: 7,
   SYS_ADMIN: 21,
   MKNOD: 27,
+  BPF: 39,
 } as const;
 
 export const geteuid = (): number => libc.geteuid();

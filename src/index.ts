@@ -1,6 +1,7 @@
 // Owns: the public face of the package; everything that users may rely on is named here and nothing else.
 
 export { FOPEN } from "./abi/fuse-constants.ts";
+export * as bpf from "./bpf/api.ts";
 export { ERRNO, type ErrnoName, errno, FuseError } from "./codec/fuse-error.ts";
 export type { RequestHeader, RequestView } from "./codec/request-view.ts";
 export { type Diagnosis, diagnose, type Setting } from "./doctor.ts";
@@ -27,7 +28,9 @@ export type {
   StatsLike,
 } from "./fs/path/types.ts";
 export { mount } from "./mount.ts";
-export type { CloseReason, Mount, MountEvents } from "./mount-interface.ts";
+export type { CloseReason, Mount, MountEvents, MountStatistics } from "./mount-interface.ts";
+export type { CacheStatistics, MountBpf } from "./mount-programs.ts";
+export type { MetadataCacheOptions } from "./mounting/cache-options.ts";
 export type { UnmountOptions } from "./mounting/detach.ts";
 export { MountError, type MountErrorCode } from "./mounting/errors.ts";
 export type { MountOptions } from "./mounting/options.ts";

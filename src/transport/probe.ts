@@ -31,8 +31,7 @@ export type ProbeCode =
   /** RLIMIT_MEMLOCK leaves no room for a ring. */
   | "MEMLOCK"
   /** io_uring fails in another way. */
-  | "NO_IO_URING"
-  | "NOT_IN_THIS_VERSION";
+  | "NO_IO_URING";
 
 /** What was found. `remedy` is a command, or what to do; empty when nothing helps or is needed. */
 export interface Finding {
@@ -182,10 +181,14 @@ export function probePassthrough(machine: Machine = THIS_MACHINE): Finding {
   return READY;
 }
 
-/** Whether eBPF programs may answer metadata in the kernel. */
+/** Whether eBPF programs may answer requests in the kernel; what the module itself can is told by a mount. */
 export function probeBpf(machine: Machine = THIS_MACHINE): Finding {
   if (!machine.exists(RING_DEVICE)) {
     return missing("NO_MODULE", `the hook is in rfuse.ko, and there is no ${RING_DEVICE}`, LOAD_RING);
   }
-  return missing("NOT_IN_THIS_VERSION", "this version has no eBPF fast path");
+  if (!hasCapability(machine, CAP.SYS_ADMIN) && !hasCapability(machine, CAP.BPF)) {
+    return missing("NO_PERMISSION", "programs are loaded with CAP_BPF or CAP_SYS_ADMIN only", "run the daemon as root");
+  }
+  const ring = probeRing(machine);
+  return ring.available ? READY : ring;
 }

@@ -19,8 +19,8 @@ interface GuestSuite extends Suite {
   readonly needsModule?: boolean;
 }
 
-const vitest = (file: string, filesystem = "memory") => [
-  ...["env", `RFUSE_FILESYSTEMS=${filesystem}`, ...VITEST],
+const vitest = (file: string, filesystem = "memory", ...env: string[]) => [
+  ...["env", `RFUSE_FILESYSTEMS=${filesystem}`, ...env, ...VITEST],
   `test/ring/${file}.test.ts`,
 ];
 const module = (...parts: string[]) => ["/ring/suite", "-m", process.env["RFUSE_MODULE"] ?? "", ...parts];
@@ -37,6 +37,9 @@ const SUITES: readonly GuestSuite[] = [
   { name: "evil", run: "whole", needsModule: true, command: module("evil"), count: "closing-line", ...times },
   { name: "daemon", run: "short", command: DAEMON, count: "events", ...times },
   { name: "memory", run: "whole", command: vitest("behaviour"), count: "events", ...times },
+  { name: "memory-cached", run: "whole", needsModule: true, command: vitest("behaviour", "memory", "RFUSE_CACHED=1"), count: "events", ...times },
+  { name: "passthrough-cached", run: "whole", needsModule: true, command: vitest("behaviour", "passthrough", "RFUSE_CACHED=1"), count: "events", ...times },
+  { name: "cache", run: "whole", needsModule: true, command: vitest("cache"), count: "events", ...times },
   { name: "application", run: "whole", command: vitest("application"), count: "events", ...times },
   { name: "death", run: "whole", command: vitest("death"), count: "events", ...times },
   { name: "passthrough", run: "whole", command: vitest("behaviour", "passthrough"), count: "events", ...times },

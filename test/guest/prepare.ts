@@ -3,6 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildProbe } from "../behaviour/probe.ts";
+import { buildCoherence } from "../ring/coherence.ts";
 import { buildStorm } from "../ring/storm.ts";
 import { builtModule } from "./build-module.ts";
 import { locked, ROOT } from "./cache.ts";
@@ -29,7 +30,7 @@ export async function prepare(options: Options): Promise<{ boot: Boot; limits: L
   const { kernel: name, argv, env, load, kmemleak } = options;
   const kernel = name === "debug" ? await debugKernel() : await debianKernel(name);
   // The guest has no compiler; the project's cache comes along.
-  await Promise.all([buildProbe(), buildStorm(), buildSuite()]);
+  await Promise.all([buildProbe(), buildStorm(), buildCoherence(), buildSuite()]);
   const module = await builtModule(kernel, options.module);
   const asked = Object.entries(options.files).map(([to, from]) => [to, resolve(from)]);
   const files: Record<string, string> = { "/ring": SUITE, ...Object.fromEntries(asked) };
