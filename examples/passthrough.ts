@@ -74,13 +74,11 @@ function countOption(name: string, text: string, low: number, high: number): "au
   throw new UsageError(`--${name} is ${JSON.stringify(text)}; it must be auto or an integer in ${low}..${high}`);
 }
 
-// A passthrough that finds its own mount below its source would ask itself, and wait for itself.
-function refuseNesting(source: string, mountpoint: string): void {
+// A source that could only be reached through its own mount. The other way round, the mount is ELOOP within itself.
+function refuseSourceInside(source: string, mountpoint: string): void {
   const target = existsSync(mountpoint) ? realpathSync(mountpoint) : resolve(mountpoint);
   const holds = (outer: string, inner: string) => `${inner}/`.startsWith(outer === "/" ? outer : `${outer}/`);
-  if (holds(source, target) || holds(target, source)) {
-    throw new UsageError(`SOURCE ${source} and MOUNTPOINT ${target} may not be inside one another`);
-  }
+  if (holds(target, source)) throw new UsageError(`SOURCE ${source} may not be inside MOUNTPOINT ${target}`);
 }
 
 function readArguments(words: string[]): Arguments | "help" {
@@ -93,7 +91,7 @@ function readArguments(words: string[]): Arguments | "help" {
   if (values.foreground && values.daemonize) throw new UsageError("--foreground and --daemonize exclude each other");
   if (!existsSync(source) || !statSync(source).isDirectory())
     throw new UsageError(`SOURCE ${JSON.stringify(source)} is not a directory`);
-  refuseNesting(realpathSync(source), mountpoint);
+  refuseSourceInside(realpathSync(source), mountpoint);
   const cacheMs = Math.round(numberOption("cache", values.cache ?? "1", 0, 86_400 * 365) * 1000);
   return {
     source: realpathSync(source),

@@ -14,6 +14,7 @@ export const AT = {
   EMPTY_PATH: 0x1000,
   SYMLINK_FOLLOW: 0x400,
   EACCESS: 0x200,
+  STATX_DONT_SYNC: 0x4000,
 } as const;
 
 // O_DIRECT, O_DIRECTORY and O_NOFOLLOW differ between the two architectures.

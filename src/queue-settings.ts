@@ -130,8 +130,9 @@ function uringOf({ lane }: LanePlan, cpus: number, depth: number, { memory }: He
   return mapping.buffer;
 }
 
-/** Settings of every queue. What they need is added to what is `held`. */
+/** Settings of every queue of the mount on `mountpoint`. What they need is added to what is `held`. */
 export function queueSettings(
+  mountpoint: string,
   plan: LanePlan,
   fd: number,
   connection: Connection,
@@ -144,6 +145,7 @@ export function queueSettings(
   const awake = options.cpuIdle === "poll" || (options.cpuIdle === "auto" && options.placement === "dedicated");
   const common = {
     connection,
+    mountpoint,
     sessionFd: fd,
     session: `rfuse-${randomUUID()}`,
     notifierFds: createNotifierFds(places.length + 1), // the calling thread, then the workers

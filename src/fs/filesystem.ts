@@ -13,6 +13,8 @@ export type Result = number | void | Promise<number | void>;
 
 /** What a filesystem may use while it is mounted; handed to `init`. */
 export interface SessionContext {
+  /** Real path of the mountpoint; a synchronous look at it from the thread that serves waits for itself. */
+  readonly mountpoint: string;
   readonly connection: Connection;
   readonly notify: Notifier;
   readonly backing: Backing;

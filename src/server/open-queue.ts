@@ -38,6 +38,7 @@ export interface QueueSettings {
   readonly fd: number;
   /** The mounted descriptor, which outlives the queue's own. */
   readonly sessionFd: number;
+  readonly mountpoint: string;
   /** Name of the session within the process. */
   readonly session: string;
   /** Descriptors of its notifier threads. */
@@ -159,7 +160,7 @@ export async function openQueue(
   startDoorbell: StartDoorbell,
   notifications: Notifications,
 ): Promise<Queue> {
-  const { fd, index, count, connection, trace, pin } = settings;
+  const { fd, index, count, connection, mountpoint, trace, pin } = settings;
   if (pin >= 0) runOn([pin]);
   const transport = openTransport(settings);
   events.opened(transport.opened ?? []);
@@ -167,7 +168,8 @@ export async function openQueue(
   const backing = createBacking(fd, connection, statistics);
   // While `init` runs nobody answers here, whatever a notification waits for.
   notifications.watch({ requests: 1, holds: () => false, also: () => {} });
-  const context: SessionContext = { connection, notify: notifications.notifier, backing, worker: { index, count } };
+  const { notifier: notify } = notifications;
+  const context: SessionContext = { mountpoint, connection, notify, backing, worker: { index, count } };
   try {
     await filesystem.init?.(context);
   } catch (thrown) {

@@ -188,7 +188,13 @@ describe("refusals", () => {
 
   it("on: does not start without the privilege, or where INIT did not agree", () => {
     const connection = connectionWith([], 65_536);
-    const context = { connection, notify: {} as Notifier, backing: new BackingFiles(), worker: { index: 0, count: 1 } };
+    const context = {
+      mountpoint: "/nowhere",
+      connection,
+      notify: {} as Notifier,
+      backing: new BackingFiles(),
+      worker: { index: 0, count: 1 },
+    };
     const init = () => new PassthroughFilesystem({ source: "/dev/shm", passthrough: "on" }).init(context);
     expect(init).toThrow(process.getuid?.() === 0 ? /^EOPNOTSUPP: FUSE passthrough/ : /^EPERM: FUSE passthrough/);
   });

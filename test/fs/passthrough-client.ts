@@ -132,7 +132,7 @@ export class PassthroughClient implements Disposable {
     this.copies.forEach((copy, index) => {
       const flags: InitFlag[] = backing === NO_BACKING ? [] : ["PASSTHROUGH", "DIRECT_IO_ALLOW_MMAP"];
       const connection = connectionWith(flags, 65_536);
-      copy.init({ connection, notify, backing, worker: { index, count: copies } });
+      copy.init({ mountpoint: "/nowhere", connection, notify, backing, worker: { index, count: copies } });
     });
     this.kernels = this.copies.map((copy) =>
       createFakeKernel(copy, { flags: ["SETXATTR_EXT", "INIT_EXT", "EXPORT_SUPPORT"] }),

@@ -206,6 +206,7 @@ describe("handles", () => {
 
 describe("life", () => {
   const context = (index: number, count: number) => ({
+    mountpoint: "/nowhere",
     connection: connectionWith([], 65_536),
     notify: {} as Notifier,
     backing: {} as Backing,

@@ -29,7 +29,16 @@ function start(filesystem: Filesystem) {
   const connection = connectionWith([], 65_536);
   const notifierFds = createNotifierFds(1);
   const settings: QueueSettings = {
-    ...{ fd, sessionFd: fd, session: `local-server-${fd}`, notifierFds, index: 0, count: 1, connection },
+    ...{
+      fd,
+      sessionFd: fd,
+      session: `local-server-${fd}`,
+      notifierFds,
+      index: 0,
+      count: 1,
+      connection,
+      mountpoint: "/nowhere",
+    },
     ...{ board: createBoard(1).buffer, statistics: createStatistics(1), maxInFlight: 16, timeoutMs: 0, slowMs: 0 },
     ...{
       trace: false,

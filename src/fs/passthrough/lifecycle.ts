@@ -8,6 +8,7 @@ import { unshareFs } from "../../../ffi/thread.ts";
 import { ROOT_ID } from "../../abi/fuse-constants.ts";
 import type { SessionContext } from "../filesystem.ts";
 import { deviceOf, inoHighOf, inoLowOf } from "./attributes.ts";
+import { deviceInside } from "./nesting.ts";
 import { attach, detach } from "./shared-tables.ts";
 import type { State } from "./state.ts";
 
@@ -28,6 +29,7 @@ export function openState(state: State, context: SessionContext): void {
   if (state.options.passthrough === "on" && !state.agreed) {
     throw new SyscallError("FUSE passthrough", ERRNO.EOPNOTSUPP, state.options.source);
   }
+  state.ownDevice = deviceInside(state, context.mountpoint);
   unshareFs(); // the thread's mask is its own from now on
   const root = openPath(state.options.source, O.PATH | O.DIRECTORY);
   try {

@@ -10,7 +10,8 @@ import { isDotOrDotDot } from "../../codec/names.ts";
 import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { deviceOf, fillEntry, inoHighOf, inoLowOf } from "./attributes.ts";
-import { nodeFd, orShort, type State } from "./state.ts";
+import { refuseOwnMount } from "./nesting.ts";
+import { ELSEWHERE, nodeFd, orShort, type State } from "./state.ts";
 
 /** Deepest directory whose way up is walked. */
 const MOST_LEVELS = 4096;
@@ -50,6 +51,7 @@ function adoptDescribed(state: State, opened: number): number {
  */
 export function enterName(state: State, dirfd: number, name: number, request: Request, offset: number): number {
   const { scratch } = state;
+  if (state.ownDevice !== ELSEWHERE && refuseOwnMount(state, dirfd, name) < 0) return -ERRNO.ELOOP;
   const result = statx(dirfd, name, AT.SYMLINK_NOFOLLOW, STATX.BASIC_STATS, scratch.statx);
   if (result < 0) return result;
   let nodeid = findScratch(state);

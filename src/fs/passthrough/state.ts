@@ -1,6 +1,7 @@
 // Owns: what the operations of one worker's copy share: options, tables, scratch memory, credentials, descriptors of
 // its own; and what every operation needs first: the descriptor of a node, and an answer when descriptors run out.
 
+import { realpathSync } from "node:fs";
 import { ERRNO } from "../../../ffi/errno.ts";
 import { close, dup } from "../../../ffi/file.ts";
 import { ROOT_ID } from "../../abi/fuse-constants.ts";
@@ -15,10 +16,14 @@ import { countShort, type SharedTables } from "./shared-tables.ts";
 /** State of one worker. */
 export interface State {
   readonly options: ResolvedOptions;
+  /** The source without symbolic links. */
+  readonly realSource: string;
   readonly tables: SharedTables;
   readonly scratch: Scratch;
   readonly credentials: Credentials;
   readonly buffers: DirectoryBuffers;
+  /** Device of the mount where that lies inside the source, else ELSEWHERE. */
+  ownDevice: number;
   /** Called when a lock may have become free. */
   readonly waiters: Set<() => void>;
   /** The directory of this process's descriptors; -1 while closed. */
@@ -44,6 +49,9 @@ export interface State {
   highestFd: number;
 }
 
+/** Device number of a mount that does not lie inside the source. */
+export const ELSEWHERE = -1;
+
 const PRUNE_AT_ONCE = 256;
 const PRUNE_EVERY_MS = 100;
 
@@ -51,6 +59,8 @@ const PRUNE_EVERY_MS = 100;
 export function createState(options: ResolvedOptions, tables: SharedTables): State {
   const state: State = {
     options,
+    realSource: realpathSync(options.source),
+    ownDevice: ELSEWHERE,
     tables,
     buffers: new DirectoryBuffers(),
     scratch: new Scratch(),
