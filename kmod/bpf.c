@@ -216,7 +216,7 @@ int rfuse_bpf_conn_init(struct rfuse_conn *conn)
 	return 0;
 }
 
-/* Nobody submits any more, so no program runs. */
+/* Nobody submits or looks any more: no program runs. */
 void rfuse_bpf_drop(struct rfuse_conn *conn)
 {
 	struct bpf_prog *old;

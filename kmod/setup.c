@@ -169,11 +169,11 @@ void rfuse_teardown(struct rfuse_conn *conn)
 	WRITE_ONCE(conn->dead, true);
 	rfuse_abort(conn->fc);
 	synchronize_srcu(&conn->srcu);
-	rfuse_bpf_drop(conn);
 	if (!conn->ready)
 		return;
 	rfuse_unwatch_abort(conn);
 	debugfs_remove(conn->debugfs);
+	rfuse_bpf_drop(conn);
 	rfuse_hotplug_del(conn);
 	rfuse_free_channels(conn);
 }
