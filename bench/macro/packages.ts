@@ -2,7 +2,7 @@
 // It owns .cache/npm-NAME-VERSION. Nothing is installed outside of the project's folder.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -43,10 +43,4 @@ export async function npmPackage(name: string, version: string): Promise<string>
     await rm(folder, { recursive: true, force: true });
   }
   return place;
-}
-
-/** The version of a package that npmPackage() installed. */
-export async function installedVersion(folder: string): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as { version: string };
-  return version;
 }

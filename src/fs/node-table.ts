@@ -107,8 +107,10 @@ export class NodeTable {
   drop(id: number, count: number, dying?: (id: number) => void): number {
     const { words } = this;
     const bucket = this.lockBucketOf(id);
-    if (bucket < 0) Atomics.add(words, H.unknown, 1);
-    if (bucket < 0) return -1;
+    if (bucket < 0) {
+      Atomics.add(words, H.unknown, 1);
+      return -1;
+    }
     const had = this.countAt(id);
     if (count > had) Atomics.add(words, H.excess, 1);
     const left = Math.max(0, had - count);
@@ -139,10 +141,7 @@ export class NodeTable {
     return { live, capacity, full, unknown, excess };
   }
 
-  /**
-   * Empties the table and hands over every descriptor, once each; the next id is 1 again. Nobody else may use the
-   * table meanwhile.
-   */
+  /** Empties the table, handing over each descriptor once; the next id is 1 again. Nobody else may use it meanwhile. */
   drain(each: (fd: number) => void): void {
     for (let id = this.highestId; id > 0; id--) {
       const fd = this.fdOf(id) < 0 ? -1 : this.drop(id, this.countAt(id));

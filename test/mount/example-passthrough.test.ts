@@ -1,6 +1,6 @@
 // examples/passthrough.ts as a user runs it: what its flags choose, what it says about it, and what it refuses.
 
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { makeSource } from "./features.ts";
@@ -12,7 +12,8 @@ const EXAMPLE = new URL("../../examples/passthrough.ts", import.meta.url).pathna
 describe("examples/passthrough.ts", () => {
   const source = makeSource();
   writeFileSync(join(source, "file"), "text\n");
-  const { mountpoint } = makePlace();
+  const { dir, mountpoint } = makePlace();
+  const said = join(dir, "said");
   const run = (...flags: string[]) => client(process.execPath, EXAMPLE, ...flags, source, mountpoint);
   let running: Client | undefined;
 
@@ -21,15 +22,16 @@ describe("examples/passthrough.ts", () => {
     await until("the unmount", () => mountsAt(mountpoint).length === 0);
   });
 
-  /** Starts it, reads a file on its mount, interrupts it; what it said. */
+  /** Starts it, reads a file on its mount, interrupts it; what it said when it had mounted. */
   async function banner(...flags: string[]): Promise<string> {
-    running = startClient([process.execPath, EXAMPLE, ...flags, source, mountpoint], 20_000);
-    await until("the mount", () => mountsAt(mountpoint).length > 0);
+    writeFileSync(said, "");
+    const script = `exec "$@" > ${said}`;
+    running = startClient(["sh", "-c", script, "sh", process.execPath, EXAMPLE, ...flags, source, mountpoint], 20_000);
+    await until("the banner", () => readFileSync(said, "utf8").endsWith("\n"));
     expect(await client("cat", join(mountpoint, "file"))).toMatchObject({ stdout: "text\n" });
     running.kill("SIGINT");
-    const ended = await running.ended;
-    expect(ended).toMatchObject({ status: 0, stderr: expect.stringContaining("unmounted") });
-    return ended.stdout;
+    expect(await running.ended).toMatchObject({ status: 0, stderr: expect.stringContaining("unmounted") });
+    return readFileSync(said, "utf8");
   }
 
   it("flags: choose lane, workers, placement, spinning and passthrough, and the banner says what came of it", async () => {
