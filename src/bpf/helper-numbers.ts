@@ -14,8 +14,6 @@ export const HELPERS = {
   trace_printk: 6,
   get_prandom_u32: 7,
   get_smp_processor_id: 8,
-  /** r1 context, r2 map of programs, r3 index: goes there for good, or on here. Linux 6.9 and later (sleepable programs). */
-  tail_call: 12,
   /** Process id in the upper half, thread id in the lower. */
   get_current_pid_tgid: 14,
   /** Group in the upper half, user in the lower. */

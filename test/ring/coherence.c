@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@
 #define NAMES 6
 #define INODES (DIRECTORIES * NAMES + 1)
 #define FORGET_EVERY 4000
-#define XATTR "user.n"
+#define XATTR "trusted.n"	/* tmpfs of Linux 6.1 has no user ones */
 
 struct inode {
 	int links;		/* 0: free */
@@ -313,6 +314,7 @@ static void client(int number, long operations, long seed)
 int main(int argc, char **argv)
 {
 	pthread_mutexattr_t shared;
+	pid_t clients[CLIENTS];
 	int status, bad = 0;
 
 	if (argc != 4)
@@ -331,13 +333,16 @@ int main(int argc, char **argv)
 		if (mkdir(name, 0777))
 			fail("mkdir %s", name);
 	}
-	for (int i = 0; i < CLIENTS; i++)
-		if (fork() == 0)
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = fork();
+		if (clients[i] == 0)
 			client(i, atol(argv[2]) / CLIENTS, atol(argv[3]));
+	}
 	while (wait(&status) > 0)
-		if (status) {
-			bad = 1;
-			m->failed = 1;
+		if (status && !bad) {
+			bad = 1;	/* its locks stay locked */
+			for (int i = 0; i < CLIENTS; i++)
+				kill(clients[i], SIGKILL);
 		}
 	for (int d = 0; !bad && d < DIRECTORIES; d++)
 		for (int n = 0; n < NAMES; n++)

@@ -60,6 +60,11 @@ export const RFUSE_PEERS: readonly Peer[] = [
     lane: "ring",
     spinUs: 1000,
   })),
+  ours("rfuse-ring-cache", "our kernel module, a worker per core, metadata answered by eBPF", (cpus) => ({
+    ...perCore(cpus),
+    lane: "ring",
+    metadataCache: { ttlMs: 1e9 },
+  })),
   ours("rfuse-passthrough", "/dev/fuse, one worker, FUSE passthrough", () => ({ lane: "dev", passthrough: "on" })),
   ours("rfuse-uring-passthrough", "FUSE-over-io_uring with FUSE passthrough", (cpus) => ({
     ...uring(cpus),

@@ -22,6 +22,12 @@ if (options.lane !== undefined && options.lane !== "auto" && mounted.lane !== op
   await mounted.unmount();
   process.exit(1);
 }
+const { active, reason: inactive } = mounted.stats().metadataCache;
+if (options.metadataCache !== undefined && options.metadataCache !== false && !active) {
+  process.stderr.write(`there is no metadata cache: ${inactive}\n`);
+  await mounted.unmount();
+  process.exit(1);
+}
 process.on("SIGTERM", () => void mounted.unmount({ lazy: true }).catch(() => process.exit(1)));
 const reason = await mounted.closed;
 process.exit(reason === "unmounted" ? 0 : 1);
