@@ -43,10 +43,11 @@ export interface Listeners {
 const PORTS = ["control", "out", "err"] as const;
 /**
  * Complaints reach the console (loglevel 5 prints warnings), a panic ends QEMU, and a vCPU that this machine has not
- * scheduled for a while is no stall of the guest's kernel.
+ * scheduled for a while is no stall of the guest's kernel. QEMU's CPUs share one time stamp counter, which kernels take
+ * for unreliable without being told; with any other clock each reading of the time would be a system call and an exit.
  */
 const KERNEL_LINE = [
-  "console=ttyS0 panic=-1 loglevel=5 oops=panic mitigations=off random.trust_cpu=on tsc=nowatchdog",
+  "console=ttyS0 panic=-1 loglevel=5 oops=panic mitigations=off random.trust_cpu=on tsc=reliable",
   "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 net.ifnames=0",
 ].join(" ");
 
