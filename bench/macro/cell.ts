@@ -15,6 +15,8 @@ export type Measured = Load & {
   server_voluntary: number | undefined;
   server_involuntary: number | undefined;
   server_rss_bytes: number | undefined;
+  /** Requests that the server answered, where it can tell. */
+  server_requests?: number | undefined;
 };
 
 export type ClientOptions = { program: string; seconds: number; fileSize: number };
@@ -38,10 +40,12 @@ export async function measure(
   signal: AbortSignal,
 ): Promise<Measured> {
   const { pid } = peer;
+  const served = await peer.requests?.();
   const before = pid === undefined ? undefined : await readUsage(pid);
   const words = clientWords(scenario, peer.directory, client, cpus);
   const load = parseLoad(await runClient(words, client.seconds * 1000 + GRACE_MS, signal));
   const usage = pid === undefined || !before ? undefined : subtractUsage(await readUsage(pid), before);
+  const requests = served === undefined ? undefined : ((await peer.requests?.()) ?? Number.NaN) - served;
   return {
     ...load,
     server_cpu_us: usage?.cpuUs,
@@ -49,5 +53,6 @@ export async function measure(
     server_voluntary: usage?.voluntary,
     server_involuntary: usage?.involuntary,
     server_rss_bytes: pid === undefined ? undefined : await readRss(pid),
+    server_requests: requests,
   };
 }

@@ -1,6 +1,6 @@
 // Ratios that a run was to show: computed within each round, judged by their median, and shown as a table.
 // Pure functions. A claim whose cells are missing is said to be unmeasured, never passed over.
-import type { Claim, Source } from "./presets.ts";
+import type { Claim, Source } from "./preset.ts";
 import { type Cell, ratesOf } from "./report.ts";
 import { pairedRatio, type Spread } from "./statistics.ts";
 import { columns } from "./table.ts";

@@ -8,17 +8,20 @@ import { promisify } from "node:util";
 import { writeReport } from "../report/write.ts";
 import { buildLoad } from "./build.ts";
 import { formatVerdicts } from "./claims.ts";
+import { formatDaemonSide } from "./daemon-side.ts";
 import { newerLibfuse } from "./newer-libfuse.ts";
+import { need } from "./packages.ts";
 import { formatTable } from "./report.ts";
 import { parseResult, writeResult } from "./results.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const LIMIT_S = 900;
+const PEERS = "ll-newer,rfuse-dev,rfuse-ring,rfuse-ring-dedicated";
 const run = promisify(execFile);
 
 const HELP = `use: bun run bench guest KERNEL [options of bun run bench]
   KERNEL is one of bun run guest; try: bun run bench guest 6.1 --only stat,rread --rounds 3 --seconds 1
-  --peers ll-newer,rfuse-dev,rfuse-ring,rfuse-ring-dedicated unless given`;
+  --peers ${PEERS} unless given, and unless there is a --preset: ring, ring-alone, ring-data, ring-lanes`;
 
 // Where a file of this machine is in the guest: the project is in /rfuse there, and /lib is a link into /usr.
 function fileOption(path: string): string[] {
@@ -40,7 +43,18 @@ async function filesForGuest(): Promise<string[]> {
     const { passthroughLl } = libfuse;
     files.push(passthroughLl, join(passthroughLl, "../version"), ...(await librariesOf(passthroughLl)));
   }
+  const perf = counter();
+  if (perf !== undefined) files.push(perf, ...(await librariesOf(perf)));
   return files.filter((path) => existsSync(path)).flatMap(fileOption);
+}
+
+// Without it no system calls are counted.
+function counter(): string | undefined {
+  try {
+    return need("perf", "linux-perf");
+  } catch {
+    return undefined;
+  }
 }
 
 // What the benchmark says goes to the guest's standard error; standard output is its raw file alone.
@@ -65,10 +79,11 @@ async function inGuest(kernel: string, words: readonly string[], signal: AbortSi
 export async function runInGuest(words: readonly string[], signal: AbortSignal): Promise<number> {
   const [kernel, ...options] = words;
   if (kernel === undefined || kernel.startsWith("-")) throw new Error(HELP);
-  if (!options.includes("--peers")) options.push("--peers", "ll-newer,rfuse-dev,rfuse-ring,rfuse-ring-dedicated");
+  if (!options.includes("--peers") && !options.includes("--preset")) options.push("--peers", PEERS);
   const result = parseResult(await inGuest(kernel, options, signal), "the guest's result");
   const path = await writeResult({ ...result, command: ["bun run bench guest", ...words].join(" ") });
   process.stdout.write(`${formatTable(result.summary)}\n`);
+  process.stdout.write(`\n${formatDaemonSide(result.summary)}\n`);
   if (result.verdicts.length > 0) process.stdout.write(`\n${formatVerdicts(result.verdicts)}\n`);
   process.stderr.write(`raw: ${path}\npage: ${await writeReport(path, result)}\n`);
   return result.cells.every((cell) => "measured" in cell) ? 0 : 1;

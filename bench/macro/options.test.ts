@@ -3,7 +3,8 @@
 import { expect, test } from "vitest";
 import { pairsOf, parseOptions } from "./options.ts";
 import { PEERS } from "./peers/table.ts";
-import { LANES, PRESETS, presetNamed, scenario } from "./presets.ts";
+import { scenario } from "./preset.ts";
+import { LANES, PRESETS, presetNamed } from "./presets.ts";
 import { choosePlacement, scenarioName, WORKLOADS } from "./workloads.ts";
 
 const names = (words: readonly string[], cpus = 2) =>

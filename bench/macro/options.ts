@@ -2,7 +2,8 @@
 // It starts nothing. An unknown word is an error that names it.
 import { parseArgs } from "node:util";
 import { PEERS } from "./peers/table.ts";
-import { type Claim, type Group, PRESETS, presetNamed, scenario } from "./presets.ts";
+import { type Claim, type Group, scenario } from "./preset.ts";
+import { PRESETS, presetNamed } from "./presets.ts";
 import { PLACEMENTS, type PlacementName, type Scenario, WORKLOADS } from "./workloads.ts";
 
 /** `seconds` is the time of one cell; `named` says that the user chose the peers, so that each of them must start. */

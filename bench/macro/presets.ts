@@ -1,48 +1,8 @@
 // Presets: matrices of scenarios and peers that belong together, with the ratios that they are to show.
 // Tables alone. A ratio is between two cells of one round of one run, never of two runs.
-import { type PlacementName, type Scenario, WORKLOADS, workloadNamed } from "./workloads.ts";
-
-/** Scenarios that are each run on the same peers. */
-export type Group = { scenarios: readonly Scenario[]; peers: readonly string[] };
-
-/** One cell of the matrix: where a number comes from. */
-export type Source = { scenario: Scenario; peer: string };
-
-/** The ratio of two cells, and what it is to be at least. */
-export type Claim = { text: string; over: Source; under: Source; atLeast: number };
-
-/** `baseline` is the peer that the table's ratios refer to. */
-export type Preset = {
-  name: string;
-  about: string;
-  baseline: string;
-  groups: readonly Group[];
-  claims: readonly Claim[];
-};
-
-/** A scenario by its parts; one client thread unless said otherwise. */
-export function scenario(workload: string, placement: PlacementName = "same", threads = 1): Scenario {
-  return { workload: workloadNamed(workload), placement, threads };
-}
-
-function at(workload: string, peer: string, placement: PlacementName = "same", threads = 1): Source {
-  return { scenario: scenario(workload, placement, threads), peer };
-}
-
-/** The same ratio of two peers for each of some workloads. */
-function each(
-  workloads: readonly string[],
-  [over, under]: readonly [over: string, under: string],
-  atLeast: number,
-  placement: PlacementName = "same",
-): Claim[] {
-  return workloads.map((workload) => ({
-    text: `${over} / ${under}`,
-    over: at(workload, over, placement),
-    under: at(workload, under, placement),
-    atLeast,
-  }));
-}
+import { at, each, type Preset, scenario } from "./preset.ts";
+import { RING_PRESETS } from "./ring-presets.ts";
+import { WORKLOADS } from "./workloads.ts";
 
 const SAME_CORE = ["stat", "rread", "dread128k", "sread", "create"];
 /** All but those in a directory for all, which differ from the others with several clients alone. */
@@ -183,6 +143,7 @@ export const PRESETS: readonly Preset[] = [
       ...each(METADATA_AND_SMALL, ["rfuse-dev", "ll-newer"], 1),
     ],
   },
+  ...RING_PRESETS,
 ];
 
 /** The presets that `--preset lanes` stands for: everything about our lanes. */

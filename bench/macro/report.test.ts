@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { Measured } from "./cell.ts";
 import { formatVerdicts, judge } from "./claims.ts";
 import { parseLoad } from "./load-client.ts";
-import { scenario } from "./presets.ts";
+import { scenario } from "./preset.ts";
 import { type Cell, formatTable, summarise } from "./report.ts";
 import { parseCounts } from "./syscall-count.ts";
 

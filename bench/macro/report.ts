@@ -11,6 +11,9 @@ export type Cell = { round: number; scenario: string; peer: string } & ({ measur
 /** System calls per operation of one scenario on one peer. */
 export type Count = { scenario: string; peer: string } & Counts;
 
+/** Requests per operation, and what each cost the server: context switches of its threads, system calls. */
+export type DaemonSide = { requests: number; switches: number; syscalls: number | undefined };
+
 /**
  * Medians over the rounds of one scenario on one peer; times in microseconds. CPU time and what is counted is per
  * operation: the client in user mode, the server in user mode, the kernel for both of them.
@@ -33,6 +36,7 @@ export type Row = {
   switches: number;
   syscalls: number | undefined;
   rssBytes: number | undefined;
+  daemon?: DaemonSide | undefined;
   quantiles: ReadonlyArray<readonly [number, number]>;
 };
 
@@ -103,8 +107,20 @@ function summariseOne(
     switches: perOp(switches) ?? 0,
     syscalls: count && count.client + (count.server ?? 0),
     rssBytes: of((one) => one.server_rss_bytes),
+    daemon: daemonSide(all, count),
     quantiles: middle.quantiles,
   };
+}
+
+function daemonSide(all: readonly Measured[], count: Count | undefined): DaemonSide | undefined {
+  const told = all.filter(({ server_requests }) => (server_requests ?? 0) > 0);
+  const each = (value: (one: Measured) => number) => median(told.map(value));
+  const requests = each((one) => (one.server_requests ?? 0) / one.ops);
+  const switches = each(
+    (one) => ((one.server_voluntary ?? 0) + (one.server_involuntary ?? 0)) / (one.server_requests ?? 1),
+  );
+  if (requests === undefined || switches === undefined) return undefined;
+  return { requests, switches, syscalls: count?.server === undefined ? undefined : count.server / requests };
 }
 
 const HEADINGS = [

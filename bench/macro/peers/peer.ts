@@ -4,8 +4,16 @@
 /** Where a server runs: pinned to one CPU, or anywhere when undefined. */
 export type Place = { cpu: number | undefined };
 
-/** A peer that serves. `directory` is what clients use; `pid` is the server's, undefined when there is none. */
-export type Running = { pid: number | undefined; directory: string; stop(): Promise<void> };
+/**
+ * A peer that serves. `directory` is what clients use; `pid` is the server's, undefined when there is none. `requests`:
+ * how many requests it has served, where it can tell.
+ */
+export type Running = {
+  pid: number | undefined;
+  directory: string;
+  requests?: () => Promise<number>;
+  stop(): Promise<void>;
+};
 
 /** One filesystem under comparison. start() resolves once it is mounted; it rejects, leaving nothing, with the reason. */
 export type Peer = {

@@ -1,6 +1,9 @@
 // Our own peers: the passthrough filesystem on each lane and placement, with zero timeouts; and a filesystem that awaits.
-// FUSE passthrough is off unless the peer's name says otherwise: it would take the data away from the lane.
+// FUSE passthrough is off unless the peer's name says otherwise: it would take the data away from the lane. The memory
+// filesystem makes no system calls of its own, so what is left is what the lane costs.
+import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { MountOptions } from "../../../src/index.ts";
 import { allowedCpus } from "../machine.ts";
 import type { Command, Peer, Place } from "./peer.ts";
@@ -10,18 +13,23 @@ const SERVER = join(import.meta.dirname, "serve.ts");
 
 type Options = MountOptions & { passthrough?: "on" | "off" | "auto"; cacheMs?: number };
 type Choose = (cpus: number) => Options;
+type Kind = "passthrough" | "memory" | "async";
 
-function rfuse(kind: "passthrough" | "async", choose: Choose): Command {
+function rfuse(kind: Kind, choose: Choose): Command {
   return async (source, mountpoint, place) => {
     const { passthrough = "off", cacheMs = 0, ...mountOptions } = choose(await cpusFor(place));
-    const filesystemOptions = kind === "async" ? {} : { cacheMs, passthrough };
+    const filesystemOptions = {
+      async: {},
+      memory: { attrTimeoutMs: cacheMs, entryTimeoutMs: cacheMs },
+      passthrough: { cacheMs, passthrough },
+    }[kind];
     return serverCommand(kind, source, mountpoint, { ...mountOptions, filesystemOptions });
   };
 }
 
 /** The command line of serve.ts. */
 export function serverCommand(
-  kind: "passthrough" | "async",
+  kind: Kind,
   source: string,
   mountpoint: string,
   options: MountOptions,
@@ -38,8 +46,28 @@ const perCore: Choose = (cpus) => ({ workers: cpus, placement: "per-core" });
 const uring: Choose = (cpus) => ({ ...perCore(cpus), lane: "io_uring" });
 const dedicated: Options = { workers: 1, placement: "dedicated" };
 
-function ours(name: string, about: string, choose: Choose, kind: "passthrough" | "async" = "passthrough"): Peer {
-  return serverPeer(name, about, rfuse(kind, choose), { uring: choose(1).lane === "io_uring" });
+const run = promisify(execFile);
+
+function ours(name: string, about: string, choose: Choose, kind: Kind = "passthrough"): Peer {
+  return serverPeer(name, about, rfuse(kind, choose), { uring: choose(1).lane === "io_uring", counts: true });
+}
+
+// It begins empty, and is given what the source holds.
+function inMemory(name: string, about: string, choose: Choose): Peer {
+  const peer = ours(name, about, choose, "memory");
+  return {
+    ...peer,
+    async start(source, mountpoint, place) {
+      const running = await peer.start(source, mountpoint, place);
+      try {
+        await run("cp", ["-a", `${source}/.`, mountpoint]);
+      } catch (error) {
+        await running.stop();
+        throw error;
+      }
+      return running;
+    },
+  };
 }
 
 /** rfuse on its lanes, in the order of the report. */
@@ -55,6 +83,11 @@ export const RFUSE_PEERS: readonly Peer[] = [
   })),
   ours("rfuse-dev-dedicated", "/dev/fuse, one spinning worker", () => ({ ...dedicated, lane: "dev", spinUs: 1000 })),
   ours("rfuse-ring", "our kernel module, a worker per core", (cpus) => ({ ...perCore(cpus), lane: "ring" })),
+  ours("rfuse-ring-nospin", "the same, whose workers never stand aside", (cpus) => ({
+    ...perCore(cpus),
+    lane: "ring",
+    spinUs: 0,
+  })),
   ours("rfuse-ring-dedicated", "our kernel module, one spinning worker", () => ({
     ...dedicated,
     lane: "ring",
@@ -64,6 +97,20 @@ export const RFUSE_PEERS: readonly Peer[] = [
     ...perCore(cpus),
     lane: "ring",
     metadataCache: { ttlMs: 1e9 },
+  })),
+  inMemory("rfuse-memory-dev", "files in memory on /dev/fuse, one worker", () => ({ lane: "dev" })),
+  inMemory("rfuse-memory-ring", "files in memory on our kernel module, one worker that nobody placed", () => ({
+    lane: "ring",
+  })),
+  inMemory("rfuse-memory-ring-dedicated", "files in memory on our kernel module, one spinning worker", () => ({
+    ...dedicated,
+    lane: "ring",
+    spinUs: 1000,
+  })),
+  ours("rfuse-ring-passthrough", "our kernel module with FUSE passthrough", (cpus) => ({
+    ...perCore(cpus),
+    lane: "ring",
+    passthrough: "on",
   })),
   ours("rfuse-passthrough", "/dev/fuse, one worker, FUSE passthrough", () => ({ lane: "dev", passthrough: "on" })),
   ours("rfuse-uring-passthrough", "FUSE-over-io_uring with FUSE passthrough", (cpus) => ({

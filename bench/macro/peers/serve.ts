@@ -1,10 +1,11 @@
 // The server of rfuse's own peers: mounts what it is told to until it is unmounted.
-//   bun run bench/macro/peers/serve.ts passthrough|async SOURCE MOUNTPOINT OPTIONS
+//   bun run bench/macro/peers/serve.ts passthrough|memory|async SOURCE MOUNTPOINT OPTIONS
 // OPTIONS is JSON of mount(); a lane that is asked for by name and not had is an error, never another lane.
-import { type MountOptions, mount, passthroughModule } from "../../../src/index.ts";
+import { type MountOptions, memoryModule, mount, passthroughModule } from "../../../src/index.ts";
 
 const MODULES: Record<string, URL> = {
   passthrough: passthroughModule,
+  memory: memoryModule,
   async: new URL("./async-module.ts", import.meta.url),
 };
 
@@ -28,6 +29,7 @@ if (options.metadataCache !== undefined && options.metadataCache !== false && !a
   await mounted.unmount();
   process.exit(1);
 }
+process.on("SIGUSR2", () => void process.stderr.write(`requests ${mounted.stats().requests}\n`));
 process.on("SIGTERM", () => void mounted.unmount({ lazy: true }).catch(() => process.exit(1)));
 const reason = await mounted.closed;
 process.exit(reason === "unmounted" ? 0 : 1);

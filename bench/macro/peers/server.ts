@@ -11,21 +11,26 @@ const ROOT = join(import.meta.dirname, "../../..");
 const MOUNT_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 5_000;
 const POLL_MS = 10;
+const COUNT_DEADLINE_MS = 10_000;
 const run = promisify(execFile);
+
+/** What is special about a server; `counts`: at SIGUSR2 it says how many requests it has served. */
+export type Traits = { uring?: boolean; largePipes?: boolean; counts?: boolean };
 
 /** A peer whose server is the program that `command` names. */
 export function serverPeer(
   name: string,
   about: string,
   command: Command,
-  { uring = false, largePipes = false } = {},
+  { uring = false, largePipes = false, counts = false }: Traits = {},
 ): Peer {
   return {
     name,
     about,
     uring,
     largePipes,
-    start: async (source, mountpoint, place) => serve(await command(source, mountpoint, place), mountpoint, place),
+    start: async (source, mountpoint, place) =>
+      serve(await command(source, mountpoint, place), mountpoint, place, counts),
   };
 }
 
@@ -37,7 +42,27 @@ function launch(words: readonly string[], { cpu }: Place): ChildProcess {
   return spawn(program, args, { cwd: ROOT, detached: true, stdio: ["ignore", "ignore", "pipe"] });
 }
 
-async function serve(words: readonly string[], mountpoint: string, place: Place): Promise<Running> {
+// The answer is a line of its own on standard error: "requests N".
+async function askRequests(child: ChildProcess): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let said = "";
+  const listen = (text: string) => {
+    said += text;
+    const found = /^requests (\d+)$/m.exec(said.slice(0, said.lastIndexOf("\n") + 1));
+    if (found) resolve(Number(found[1]));
+  };
+  child.stderr?.on("data", listen);
+  const late = setTimeout(() => resolve(Number.NaN), COUNT_DEADLINE_MS);
+  child.kill("SIGUSR2");
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(late);
+    child.stderr?.off("data", listen);
+  }
+}
+
+async function serve(words: readonly string[], mountpoint: string, place: Place, counts: boolean): Promise<Running> {
   const child = launch(words, place);
   let said = "";
   let startError: Error | undefined;
@@ -59,7 +84,8 @@ async function serve(words: readonly string[], mountpoint: string, place: Place)
     await stop();
     throw new Error(`${error instanceof Error ? error.message : error}${said ? `; it said: ${said.trim()}` : ""}`);
   }
-  return { pid: child.pid, directory: mountpoint, stop };
+  const running = { pid: child.pid, directory: mountpoint, stop };
+  return counts ? { ...running, requests: () => askRequests(child) } : running;
 }
 
 // The mount is in the table before its session is negotiated.
