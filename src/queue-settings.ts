@@ -19,7 +19,7 @@ import { type LaneReport, probe } from "./transport/probe.ts";
 import { openRing, type Ring } from "./transport/ring-setup.ts";
 import type { Lane } from "./transport/transport.ts";
 
-/** How long a worker spins that has its CPU for itself, before it lets that CPU sleep. */
+/** How long a worker spins that has its CPU for itself, before it lets that CPU sleep; and its callers on theirs. */
 const DEDICATED_SPIN_US = 1000;
 
 /** Lane io_uring: requests in flight per CPU. */
@@ -104,11 +104,12 @@ export function agreedPlan(plan: LanePlan, { flags }: Connection): LanePlan {
 /** The ring of a connection, if that is the plan. Errors: those of `openRing`; the connection has ended then. */
 export function ringOf({ lane }: LanePlan, fd: number, options: ResolvedOptions): Ring | undefined {
   const wish = (value: "auto" | number): number | undefined => (value === "auto" ? undefined : value);
+  const dedicated = options.placement === "dedicated";
   if (lane !== "ring") return undefined;
   return openRing(fd, {
     depth: wish(options.queueDepth),
     payloadPool: wish(options.payloadPool),
-    spinUs: wish(options.callerSpinUs),
+    spinUs: dedicated && options.callerSpinUs === "auto" ? DEDICATED_SPIN_US : wish(options.callerSpinUs),
   });
 }
 

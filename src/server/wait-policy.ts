@@ -26,6 +26,9 @@ const TRUSTED = 1024;
 /** Longest time that CPUs are kept awake while the thread waits in its event loop. */
 const LINGER_MS = 20;
 
+/** Looks of a fixed spin between two readings of the clock, each of which takes longer than a look at memory. */
+const LOOKS = 8;
+
 export interface WaitPolicy {
   /** Whether it would spin now. Hot. */
   wants(): boolean;
@@ -80,7 +83,7 @@ function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (aw
       away = false;
       const end = Bun.nanoseconds() + budgetNs;
       do {
-        if (ready()) return found(true);
+        for (let look = 0; look < LOOKS; look++) if (ready()) return found(true);
       } while (Bun.nanoseconds() < end);
       return found(false);
     },

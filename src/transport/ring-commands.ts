@@ -3,7 +3,7 @@
 
 import { ioctl } from "../../ffi/file.ts";
 import { addressOf } from "../../ffi/memory.ts";
-import { RFUSE_IOC, RfuseEventfd, RfuseWait } from "../abi/ring.ts";
+import { RFUSE_IOC, RFUSE_WAIT, RfuseEventfd, RfuseWait } from "../abi/ring.ts";
 
 const WAIT = RfuseWait.at;
 const CHANNELS = WAIT.channels >> 2;
@@ -14,8 +14,11 @@ export interface RingCommands {
   serve(channel: number): number;
   /** Reaps the channel's completions and moves its background requests in. Hot. */
   doorbell(channel: number): number;
-  /** The same for all of the worker's channels; `sleeps`: and sleeps until one of them has work. Hot. */
-  wait(sleeps: boolean): number;
+  /**
+   * The same for all of the worker's channels; `sleeps`: and sleeps until one of them has work; `device`: or until
+   * /dev/fuse has something to read. Result: channels with work. Hot.
+   */
+  wait(sleeps: boolean, device: boolean): number;
   /** Every channel of the worker raises `eventFd` from now on, when `need_wakeup` is set; -1: none any more. */
   raise(eventFd: number): number;
 }
@@ -29,16 +32,18 @@ export function createRingCommands(fd: number, channels: readonly number[]): Rin
   }
   const used = CHANNELS + (Math.max(...channels) >> 5) + 1;
   const argument = new Int32Array(chosen.length);
+  const flags = WAIT.flags >> 2;
   const ever = WAIT.timeout_ns >> 2;
 
   return {
     serve: (channel) => ioctl(fd, RFUSE_IOC.SERVE, channel),
     doorbell: (channel) => ioctl(fd, RFUSE_IOC.DOORBELL, channel),
     // hot; the kernel leaves only the channels with work in the argument
-    wait(sleeps) {
+    wait(sleeps, device) {
       for (let word = CHANNELS; word < used; word++) argument[word] = chosen[word] as number;
       argument[ever] = sleeps ? -1 : 0;
       argument[ever + 1] = sleeps ? -1 : 0;
+      argument[flags] = device ? RFUSE_WAIT.DEVICE : 0;
       return ioctl(fd, RFUSE_IOC.WAIT, addressOf(argument));
     },
     raise(eventFd) {

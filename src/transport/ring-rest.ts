@@ -1,5 +1,6 @@
-// Owns: how a worker rests that cannot sit in WAIT: because it watches the device too, or because its event loop turns. An
-// eventfd of all its channels and the device are in one epoll set, whose descriptor polls readable when it shall wake.
+// Owns: how a worker rests that cannot sit in WAIT: because its event loop turns, or because the module's WAIT does not
+// know the device, which worker 0 watches too. An eventfd of all its channels and the device are in one epoll set,
+// whose descriptor polls readable when it shall wake.
 // Ordering: `need_wakeup` is stored (a full barrier) before the caller's last look at `events`; the kernel publishes before
 // it looks at `need_wakeup`. Edges that are taken were raised before that look. So no wake-up is lost.
 

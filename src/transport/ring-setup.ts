@@ -18,7 +18,8 @@ const FEATURES =
   RFUSE_FEATURE.ABANDON |
   RFUSE_FEATURE.EVENTFD |
   RFUSE_FEATURE.BPF |
-  RFUSE_FEATURE.BPF_PASSTHROUGH;
+  RFUSE_FEATURE.BPF_PASSTHROUGH |
+  RFUSE_FEATURE.WAIT_DEVICE;
 
 /** Wishes for SETUP; undefined: the module's default. */
 export interface RingWishes {

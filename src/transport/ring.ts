@@ -2,9 +2,10 @@
 // carries what did not fit into a channel and what found its rings full.
 // A reply leaves at `release`, when the handler is done with its memory: a polling caller sees it at once, a sleeping one
 // is told by the next doorbell, one for all replies of a batch. While requests keep coming no system call is made, but a
-// look at the device once in a while. Rest: WAIT, or where the device is watched too, an epoll set (docs/architecture.md).
+// look at the device once in a while. Rest: one WAIT for everything, or, while an event loop turns, an epoll set.
 
 import { ERRNO, SyscallError } from "../../ffi/errno.ts";
+import { RFUSE_FEATURE } from "../abi/ring.ts";
 import type { Request } from "../codec/request.ts";
 import { createRingChannel, type RingChannel } from "./ring-channel.ts";
 import type { RingCommands } from "./ring-commands.ts";
@@ -38,6 +39,7 @@ export function openRingTransport(options: RingTransportOptions): Transport {
   const { commands, layout, inSizes } = options;
   const { depth } = layout;
   const count = options.channels.length * depth;
+  const waitsForDevice = (layout.features & RFUSE_FEATURE.WAIT_DEVICE) !== 0;
   const records = createRingRecords(count);
   const undo = createRingUndo(count + 1);
   const firstDevTag = count + 1 + undo.tags;
@@ -136,10 +138,12 @@ export function openRingTransport(options: RingTransportOptions): Transport {
     else if (result < 0 && result !== -ERRNO.EINTR) throw new SyscallError("ioctl", -result, "/dev/rfuse", call);
   }
 
-  // hot; WAIT does what the doorbells would
-  function wait(sleeps: boolean): void {
+  // hot; WAIT does what the doorbells would. Result: how many channels have work, or -errno
+  function wait(sleeps: boolean, device: boolean): number {
     for (let index = 0; index < channels.length; index++) (channels[index] as RingChannel).told();
-    heed("WAIT", commands.wait(sleeps));
+    const result = commands.wait(sleeps, device);
+    heed("WAIT", result);
+    return result;
   }
 
   // hot
@@ -163,7 +167,7 @@ export function openRingTransport(options: RingTransportOptions): Transport {
   }
 
   function lastLook(): number {
-    wait(false);
+    wait(false, false);
     if (!rest.watching) rest.watch(true);
     if (rest.take(0)) deviceReady = true;
     const tag = take();
@@ -172,8 +176,10 @@ export function openRingTransport(options: RingTransportOptions): Transport {
   }
 
   function sleep(): void {
-    if (dev === undefined) wait(true);
-    else sleepWatching();
+    if (dev === undefined) wait(true, false);
+    else if (!waitsForDevice) sleepWatching();
+    // Without work on a channel it is the device that has some.
+    else if (!deviceReady && !ended && wait(true, true) === 0) deviceReady = true;
   }
 
   function sleepWatching(): void {

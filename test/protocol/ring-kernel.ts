@@ -123,6 +123,7 @@ export function createRingKernel(shape: RingShape = {}, overrides: Fields = {}) 
   const signal = new BigUint64Array([1n]);
   let eventFd = -1;
   let ended = false;
+  let devices = 0;
 
   function raise(): void {
     if (eventFd >= 0) write(eventFd, addressOf(signal), 8);
@@ -224,14 +225,17 @@ export function createRingKernel(shape: RingShape = {}, overrides: Fields = {}) 
       moveIn(all[index] as Channel);
       return 0;
     },
-    wait(sleeps) {
+    wait(sleeps, device) {
+      if (device) devices++;
       calls[sleeps ? "sleeps" : "waits"]++;
       if (ended) return -ENODEV;
       all.forEach((channel, index) => {
         reap(index);
         moveIn(channel);
       });
-      return 0;
+      return all.filter(({ words }) =>
+        HEADS.some((name) => words[control(`${name}_head`)] !== words[control(`${name}_tail`)]),
+      ).length;
     },
     raise(fd) {
       eventFd = fd;
@@ -244,6 +248,10 @@ export function createRingKernel(shape: RingShape = {}, overrides: Fields = {}) 
     at,
     commands,
     calls,
+    /** WAIT calls that returned for the device as well. */
+    get devices() {
+      return devices;
+    },
     woken,
     served,
     memories: all.map(({ memory }, index) => ({ index, memory })),

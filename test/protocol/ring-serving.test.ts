@@ -4,9 +4,11 @@ import { describe, expect, it } from "vitest";
 import { close } from "../../ffi/file.ts";
 import { createEventFd } from "../../ffi/io-uring.ts";
 import { createArena } from "../../ffi/memory.ts";
+import { RFUSE_FEATURE } from "../../src/abi/ring.ts";
 import { Request } from "../../src/codec/request.ts";
 import type { Filesystem } from "../../src/fs/filesystem.ts";
 import { NEXT, type Transport } from "../../src/transport/transport.ts";
+import { createRingKernel } from "./ring-kernel.ts";
 import { createRingQueue, type RingQueueOptions } from "./ring-queue.ts";
 import { reply, request, shown, u32, z, zeros } from "./wire.ts";
 
@@ -323,14 +325,34 @@ describe("the device beside the rings", () => {
     queue[Symbol.dispose]();
   });
 
-  it("wakes a sleeper, as a channel does", () => {
+  it("sleep: one WAIT for channels and device, and a return without work is the device's", () => {
     const waiting = { count: 0, ended: false };
-    using queue = open(quiet, { openDev: device(waiting, []) });
+    const served: string[] = [];
+    using queue = open(quiet, { openDev: device(waiting, served) });
+    queue.serve();
+    const tag = queue.kernel.submit(GETATTR(1n), "sleeps");
+    queue.transport.sleep();
+    queue.serve();
+    expect(queue.kernel.collect(tag)).toBeDefined();
+    waiting.count = 1;
+    queue.transport.sleep();
+    expect(queue.serve()).toBe(NEXT.EMPTY);
+    expect(served).toEqual(["device"]);
+    expect(queue.kernel.calls).toEqual({ doorbells: 0, waits: 0, sleeps: 2 });
+    expect(queue.kernel.devices).toBe(2);
+  });
+
+  it("sleep: wakes by the epoll set where WAIT does not know the device", () => {
+    const waiting = { count: 0, ended: false };
+    const features = RFUSE_FEATURE.EVENTFD | RFUSE_FEATURE.FORGET_RING | RFUSE_FEATURE.INTERRUPT_RING;
+    const kernel = createRingKernel({}, { features });
+    using queue = open(quiet, { kernel, openDev: device(waiting, []) });
     queue.serve();
     const tag = queue.kernel.submit(GETATTR(1n), "sleeps");
     queue.transport.sleep(); // it returns, since `events` has changed
     expect(queue.kernel.words()[queue.kernel.control("need_wakeup")]).toBe(0);
     queue.serve();
     expect(queue.kernel.collect(tag)).toBeDefined();
+    expect(queue.kernel.calls.sleeps).toBe(0);
   });
 });
