@@ -64,7 +64,8 @@ for (const { name, features, start } of CASES.filter((one) => wanted.includes(on
     it("lane: is the one that was asked for", () => {
       expect(daemon?.said.find(({ event }) => event === "ready")).toMatchObject({ lane });
     });
-    it.runIf(cached)("metadataCache: is there, and answers", async () => {
+    const itCached = cached ? it : () => {};
+    itCached("metadataCache: is there, and answers", async () => {
       for (let look = 0; look < 2; look++) expect((await client("ls", "-ld", daemon?.mountpoint ?? "")).status).toBe(0);
       const stats = await daemon?.order<MountStatistics>("stats");
       expect(stats?.metadataCache).toMatchObject({ active: true, reason: "" });

@@ -1,5 +1,6 @@
 // The metadata cache and programs of one's own on the real module: answers without the daemon, two clients that are never
-// told what is over, and everything that can be wrong with programs. In a guest with rfuse.ko.
+// told what is over, and everything that can be wrong with programs. In a guest with rfuse.ko. RFUSE_OPERATIONS=n and
+// RFUSE_SEED=n choose how long the clients go on, and how.
 
 import { existsSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
@@ -21,7 +22,9 @@ const PASSTHROUGH = new URL("../../src/fs/passthrough/module.ts", import.meta.ur
 const UNTIMED = { attrTimeoutMs: 0, entryTimeoutMs: 0 };
 const FOR_EVER = { ttlMs: 1e9 };
 const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
-const OPERATIONS = SHORT ? 10_000 : 200_000;
+const OPERATIONS = Number(process.env["RFUSE_OPERATIONS"] ?? (SHORT ? 4_000 : 200_000));
+/** Cases that a short run has no time for: each starts a daemon and loads the module anew. */
+const itWhole = SHORT ? () => {} : it;
 
 const mountMemory = (options: StartOptions["options"] = {}, more: Partial<StartOptions> = {}): Promise<Daemon> =>
   startMount({
@@ -68,7 +71,7 @@ describe.runIf(existsSync("/dev/rfuse"))("metadataCache", () => {
     await ends(daemon);
   });
 
-  it("outside changes: invalidateInode and invalidateEntry end what was kept", async () => {
+  itWhole("outside changes: invalidateInode and invalidateEntry end what was kept", async () => {
     const source = makeSource();
     await using daemon = await mountMemory(
       { metadataCache: FOR_EVER, filesystemOptions: { source, cacheMs: 0 } },
@@ -94,37 +97,43 @@ describe.runIf(existsSync("/dev/rfuse"))("metadataCache", () => {
       entries: 32_768,
     },
   ];
-  it.each(CLIENTS)("coherence: two clients on $name", async ({ filesystem, options, entries }) => {
-    await using daemon = await mountMemory(
-      { metadataCache: { ...FOR_EVER, entries }, filesystemOptions: options() },
-      { filesystem },
-    );
-    const seed = Number(process.env["RFUSE_SEED"] ?? Date.now() % 1_000_000);
-    const checks = await exerciseCoherence(daemon.mountpoint, OPERATIONS, seed);
-    const { metadataCache, byOpcode } = await stats(daemon);
-    console.log(`seed ${seed}: ${checks} checks`, JSON.stringify(metadataCache), JSON.stringify(byOpcode));
-    expect(checks).toBeGreaterThan(OPERATIONS / 4);
-    expect(metadataCache.answered["LOOKUP"]).toBeGreaterThan(100);
-    await ends(daemon);
-  });
-
-  it("stands aside, with the reason, on another lane, without the right, and where the filesystem judges callers", async () => {
-    await client("chmod", "666", "/dev/rfuse", "/dev/fuse");
-    const cases: [StartOptions["options"], readonly string[], RegExp][] = [
-      [{ lane: "dev" }, [], /lane ring; this mount is on lane dev/],
-      [{ defaultPermissions: false }, [], /tells callers apart/],
-      [{ allowOther: false }, NOBODY, /EPERM/],
-    ];
-    for (const [options, wrap, reason] of cases) {
-      await using daemon = await mountMemory({ metadataCache: true, ...options }, { wrap });
-      expect(await answeredBy(daemon)).toMatchObject({ active: false, reason: expect.stringMatching(reason) });
-      const use = await client(...wrap, "sh", "-c", 'echo x >"$0/f" && cat "$0/f"', daemon.mountpoint);
-      expect(use.stdout).toBe("x\n");
+  it.each(SHORT ? CLIENTS.slice(0, 1) : CLIENTS)(
+    "coherence: two clients on $name",
+    async ({ filesystem, options, entries }) => {
+      await using daemon = await mountMemory(
+        { metadataCache: { ...FOR_EVER, entries }, filesystemOptions: options() },
+        { filesystem },
+      );
+      const seed = Number(process.env["RFUSE_SEED"] ?? Date.now() % 1_000_000);
+      const checks = await exerciseCoherence(daemon.mountpoint, OPERATIONS, seed);
+      const { metadataCache, byOpcode } = await stats(daemon);
+      console.log(`seed ${seed}: ${checks} checks`, JSON.stringify(metadataCache), JSON.stringify(byOpcode));
+      expect(checks).toBeGreaterThan(OPERATIONS / 4);
+      expect(metadataCache.answered["LOOKUP"]).toBeGreaterThan(100);
       await ends(daemon);
-    }
-  });
+    },
+  );
 
-  it("options: are checked by name", async () => {
+  itWhole(
+    "stands aside, with the reason, on another lane, without the right, and where the filesystem judges callers",
+    async () => {
+      await client("chmod", "666", "/dev/rfuse", "/dev/fuse");
+      const cases: [StartOptions["options"], readonly string[], RegExp][] = [
+        [{ lane: "dev" }, [], /lane ring; this mount is on lane dev/],
+        [{ defaultPermissions: false }, [], /tells callers apart/],
+        [{ allowOther: false }, NOBODY, /EPERM/],
+      ];
+      for (const [options, wrap, reason] of cases) {
+        await using daemon = await mountMemory({ metadataCache: true, ...options }, { wrap });
+        expect(await answeredBy(daemon)).toMatchObject({ active: false, reason: expect.stringMatching(reason) });
+        const use = await client(...wrap, "sh", "-c", 'echo x >"$0/f" && cat "$0/f"', daemon.mountpoint);
+        expect(use.stdout).toBe("x\n");
+        await ends(daemon);
+      }
+    },
+  );
+
+  itWhole("options: are checked by name", async () => {
     for (const metadataCache of [{ entries: 7 }, { ttlMs: 0 }, { negativ: true }] as never[]) {
       const said = await startMount({ filesystem: MEMORY, options: { metadataCache } }).then(
         () => "mounted",
@@ -172,7 +181,7 @@ describe.runIf(existsSync("/dev/rfuse"))("programs", () => {
     await ends(daemon);
   });
 
-  it("that the verifier refuses change nothing, and the log says why", async () => {
+  itWhole("that the verifier refuses change nothing, and the log says why", async () => {
     await using daemon = await mountMemory();
     const wild = new BpfAssembler().load("u64", r1, r1, 4096).exit();
     const refused = await attach(daemon, "LOOKUP", wild).then(String, (error: Error) => error.message);
@@ -198,7 +207,7 @@ describe.runIf(existsSync("/dev/rfuse"))("programs", () => {
     await ends(daemon);
   });
 
-  it("of the metadata cache are not anybody else's to replace", async () => {
+  itWhole("of the metadata cache are not anybody else's to replace", async () => {
     await using daemon = await mountMemory({ metadataCache: true });
     await expect(attach(daemon, "LOOKUP", refuser(-13))).rejects.toMatchObject({ code: "EBUSY" });
     await attach(daemon, "STATFS", refuser(-13));
