@@ -78,3 +78,22 @@ describe.each([DEV, DEV_PAIR, URING_PAIR].filter(isTestable))("a passthrough who
     await endsCleanly(daemon);
   });
 });
+
+describe.each([DEV, DEV_PAIR])("a passthrough whose worker was replaced, $name", (lane) => {
+  // Among them what the dead worker had counted and could not answer.
+  it("leaves no descriptor of its source when it is unmounted", async () => {
+    const { source, held } = populatedSource();
+    const options = { filesystemOptions: { source } };
+    await using daemon = await startOn(lane, { filesystem: "mortal-passthrough", options });
+    await client("stat", "-f", daemon.mountpoint);
+    await until("the successor", async () => {
+      const { workerRestarts } = await daemon.order<{ workerRestarts: number }>("stats");
+      return workerRestarts >= (lane === DEV ? 2 : 1); // the only queue's request is given out once more
+    });
+    expect((await client("cat", `${daemon.mountpoint}/d/file`)).stdout).toBe("file\n");
+    await daemon.order("unmount");
+    expect(await daemon.event("closed")).toMatchObject({ reason: "unmounted" });
+    expect(held(daemon)).toEqual([]);
+    await endsCleanly(daemon);
+  });
+});
