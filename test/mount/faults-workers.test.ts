@@ -1,6 +1,7 @@
 // A worker that dies: an `error` event, and then either a successor with the same place and shared state, or a clean
 // unmount. Never a hung client, whoever had read its request; and nothing is left of the dead.
 
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { makeSource } from "./features.ts";
 import { type Client, client, type Daemon, descriptorsOf, startClient, startMount, until, within } from "./harness.ts";
@@ -15,6 +16,18 @@ interface Counts {
   readonly asynchronous: number;
   readonly workerRestarts: number;
 }
+
+const POLL = process.arch === "arm64" ? "73 " : "7 ";
+
+/** Threads that sit in poll(2): doorbells. */
+const pollingThreads = ({ pid }: Daemon): number =>
+  readdirSync(`/proc/${pid}/task`).filter((task) => {
+    try {
+      return readFileSync(`/proc/${pid}/task/${task}/syscall`, "utf8").startsWith(POLL);
+    } catch {
+      return false; // it has ended
+    }
+  }).length;
 
 const stats = (daemon: Daemon) => daemon.order<Counts>("stats");
 const read = (daemon: Daemon, name: string, wrap: readonly string[] = []): Client =>
@@ -149,6 +162,7 @@ describe("a worker that dies", () => {
       const culprit = read(daemon, "timer-throw");
       await daemon.event("closed");
       await until("no ring", () => daemon.census().fds.every((fd) => !/io_uring/.test(fd)));
+      await until("no doorbell", () => pollingThreads(daemon) === 0);
       await failed(daemon, /not replaced: lane io_uring ends with its thread/);
       for (const { ended } of [waiting, culprit]) expect((await ended).status).toBe(1);
     },
