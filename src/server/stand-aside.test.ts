@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { createStandAside } from "./stand-aside.ts";
 import { createStatistics, statisticsRow, sumStatistics } from "./statistics.ts";
 
-const FIRST_TRIAL = 64;
-const REST = 256;
+const THICK = 64;
+const QUICK_NS = 20_000;
 const MS = 1_000_000;
 
 /** A policy over a class that does what it is told; `delayed` is what the scheduler counts, in ns. */
@@ -31,7 +31,7 @@ function policy(refuses = false) {
   const quick = (times: number) => {
     for (let time = 0; time < times; time++) {
       made.sleep(() => {
-        thread.clock += 20_000;
+        thread.clock += QUICK_NS;
       });
     }
   };
@@ -52,63 +52,69 @@ describe("createStandAside", () => {
   it("stands aside when requests come thick, and never looks for them by spinning", () => {
     const wait = policy();
     expect([wait.wants(), wait.spin(() => true)]).toEqual([false, false]);
-    wait.quick(FIRST_TRIAL - 1);
+    wait.quick(THICK - 1);
     expect(wait.thread.idle).toBe(false);
     wait.quick(1);
     expect(wait.thread.idle).toBe(true);
     wait.quick(10_000);
     expect(wait.thread).toMatchObject({ idle: true, changes: 1, looks: 1 });
-    expect(wait.counted()).toEqual({ sleeps: FIRST_TRIAL + 10_000, stoodAside: 1, starved: 0 });
+    expect(wait.counted()).toEqual({ sleeps: THICK + 10_000, stoodAside: 1, starved: 0 });
   });
 
   it("does not where they come one at a time", () => {
     const wait = policy();
-    for (let time = 0; time < FIRST_TRIAL * 2; time++) wait.sleep(lasting(wait.thread, 0.4, 0.4));
+    for (let time = 0; time < THICK * 2; time++) wait.sleep(lasting(wait.thread, 0.4, 0.4));
     expect(wait.thread).toMatchObject({ idle: false, changes: 0 });
   });
 
   it("stays aside while it sleeps for want of requests, however long", () => {
     const wait = policy();
-    wait.quick(FIRST_TRIAL);
+    wait.quick(THICK);
     wait.sleep(lasting(wait.thread, 3, 3));
     expect(wait.thread.idle).toBe(true);
   });
 
-  it("takes its CPU back when it had to wait for it, for longer each time", () => {
+  // Quick sleeps until it stands aside again, and how many ms they took.
+  function rest(wait: ReturnType<typeof policy>): number {
+    const began = wait.thread.clock;
+    while (!wait.thread.idle) wait.quick(1);
+    return (wait.thread.clock - began) / MS;
+  }
+
+  it("takes its CPU back when it had to wait for it, for long in proportion", () => {
     const wait = policy();
-    wait.quick(FIRST_TRIAL);
-    wait.sleep(lasting(wait.thread, 2, 0.1));
+    wait.quick(THICK + 2000);
+    wait.sleep(lasting(wait.thread, 2, 0));
     expect(wait.thread.idle).toBe(false);
-    wait.quick(REST - 1);
-    expect(wait.thread.idle).toBe(false);
-    wait.quick(1);
-    expect(wait.thread.idle).toBe(true);
-    wait.sleep(lasting(wait.thread, 2, 0.1));
-    wait.quick(REST * 4 - 1);
-    expect(wait.thread.idle).toBe(false);
-    wait.quick(1);
-    expect(wait.thread.idle).toBe(true);
+    expect(rest(wait)).toBeCloseTo(2 * 16, 0);
+    wait.quick(2000);
+    wait.sleep(lasting(wait.thread, 12, 0));
+    expect(rest(wait)).toBeCloseTo(12 * 16, 0);
     expect(wait.counted()).toMatchObject({ stoodAside: 3, starved: 2 });
   });
 
-  it("trusts again after a long while without delay", () => {
+  it("takes it back for longer when that happens at once, and not when it was long ago", () => {
     const wait = policy();
-    wait.quick(FIRST_TRIAL);
+    wait.quick(THICK);
+    const rests: number[] = [];
+    for (let time = 0; time < 6; time++) {
+      wait.sleep(lasting(wait.thread, 2, 0));
+      rests.push(Math.round(rest(wait)));
+    }
+    expect(rests).toEqual([64, 128, 256, 512, 512, 512]);
+    wait.quick(2000);
     wait.sleep(lasting(wait.thread, 2, 0));
-    wait.quick(REST + 5000);
-    wait.sleep(lasting(wait.thread, 2, 0));
-    wait.quick(REST);
-    expect(wait.thread.idle).toBe(true);
+    expect(rest(wait)).toBeCloseTo(2 * 16, 0);
   });
 
   it("leave: takes its CPU back", () => {
     const wait = policy();
     wait.leave();
     expect(wait.thread.changes).toBe(0);
-    wait.quick(FIRST_TRIAL);
+    wait.quick(THICK);
     wait.leave();
     expect(wait.thread.idle).toBe(false);
-    wait.quick(FIRST_TRIAL);
+    wait.quick(THICK);
     expect(wait.thread.idle).toBe(true);
   });
 
@@ -121,7 +127,7 @@ describe("createStandAside", () => {
     blind.quick(10_000);
     expect(blind.thread.changes).toBe(0);
     const blinded = policy();
-    blinded.quick(FIRST_TRIAL);
+    blinded.quick(THICK);
     blinded.sleep(lasting(blinded.thread, 2, 2));
     expect(blinded.thread.idle).toBe(true);
     blinded.thread.delayed = -24;

@@ -3,7 +3,7 @@
 // its answer goes on there, where it was. Else it is sent to a CPU that is idle, which has to be woken first, and its next
 // request wakes that CPU's worker.
 // The idle class has no claim on a CPU. So once the worker was ready and something else ran for long, it goes back to
-// the ordinary class, each time for longer; and it does so whenever it leaves its loop.
+// the ordinary class, for long in proportion; and it does so whenever it leaves its loop.
 
 import type { SchedulingClass } from "../../ffi/scheduler.ts";
 import { COUNT, count, type StatisticsRow } from "./statistics.ts";
@@ -13,12 +13,13 @@ import type { WaitPolicy } from "./wait-policy.ts";
 const DELAY_NS = 1_000_000;
 /** A sleep shorter than this is one between requests that come thick. */
 const THICK_NS = 300_000;
-/** How many of these there must be before the first trial, and between trials. */
-const FIRST_TRIAL = 64;
-const REST_MIN = 256;
-const REST_MAX = 262_144;
-/** Sleeps aside after which an earlier delay counts no longer. */
-const TRUSTED = 4096;
+/** How many of these there must be before a trial. */
+const THICK = 64;
+/** After a delay the worker keeps its CPU for so many times as long, and up to `WORST` times that when trials fail at once. */
+const REST = 16;
+const WORST = 16;
+/** A trial with so many sleeps before its delay did not fail at once. */
+const TRUSTED = 1024;
 
 /** `thread` is the calling thread's class, which this policy alone changes; `now` is a clock in nanoseconds. */
 export function createStandAside(
@@ -27,37 +28,36 @@ export function createStandAside(
   now: () => number = Bun.nanoseconds,
 ): WaitPolicy {
   let aside = false;
-  let rest = FIRST_TRIAL; // thick sleeps to go before the next trial
-  let nextRest = REST_MIN;
+  let thick = 0; // thick sleeps in a row of which none was aside
+  let restUntil = 0;
+  let factor = 1;
   let delayed = 0; // ns, when it was last looked at
-  let trusted = 0; // sleeps since it stood aside
+  let sleepsAside = 0; // since it stood aside
 
   function stand(): void {
+    thick = 0;
     delayed = thread.delayedNs();
     if (delayed < 0 || thread.setIdle(true) < 0) {
-      rest = REST_MAX;
+      restUntil = Number.POSITIVE_INFINITY;
       return;
     }
     aside = true;
-    trusted = 0;
+    sleepsAside = 0;
     count(statistics, COUNT.stoodAside, 1);
   }
 
-  function comeBack(): void {
-    aside = false;
-    rest = FIRST_TRIAL;
-    thread.setIdle(false);
-  }
-
   function leave(): void {
-    if (aside) comeBack();
+    if (aside) thread.setIdle(false);
+    aside = false;
+    thick = 0;
   }
 
-  function starved(): boolean {
+  // How long it was kept waiting for a CPU since it last looked; 0: not to speak of.
+  function starvedNs(): number {
     const until = thread.delayedNs();
     const by = until - delayed;
     delayed = until;
-    return until < 0 || by > DELAY_NS;
+    return until < 0 ? Number.POSITIVE_INFINITY : by > DELAY_NS ? by : 0;
   }
 
   return {
@@ -68,17 +68,20 @@ export function createStandAside(
       count(statistics, COUNT.sleeps, 1);
       const began = now();
       sleep();
-      const ns = now() - began;
+      const ended = now();
       if (!aside) {
-        if (ns < THICK_NS && --rest === 0) stand();
+        if (ended - began >= THICK_NS) thick = 0;
+        else if (++thick >= THICK && ended >= restUntil) stand();
         return;
       }
-      if (++trusted === TRUSTED) nextRest = REST_MIN;
-      if (ns < DELAY_NS || !starved()) return;
-      comeBack();
+      sleepsAside++;
+      if (ended - began < DELAY_NS) return;
+      const by = starvedNs();
+      if (by === 0) return;
+      leave();
       count(statistics, COUNT.starved, 1);
-      rest = nextRest;
-      nextRest = Math.min(nextRest * 4, REST_MAX);
+      factor = sleepsAside < TRUSTED ? Math.min(factor * 2, WORST) : 1;
+      restUntil = ended + by * REST * factor;
     },
     leave,
     end: leave,
