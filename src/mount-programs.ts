@@ -58,6 +58,7 @@ export class MountPrograms implements MountBpf {
   readonly cache: OpenCache | undefined;
   private readonly cacheReason: string;
   private last: CacheStatistics | undefined;
+  private answered: Record<string, number> = {};
 
   constructor(
     private readonly ring: Ring | undefined,
@@ -95,20 +96,25 @@ export class MountPrograms implements MountBpf {
     const { cache, ring } = this;
     const none = { active: false, reason: this.cacheReason, answered: {}, filled: 0, overtaken: 0, emptied: 0 };
     if (cache === undefined || ring === undefined) return none;
-    const answered = Object.fromEntries(
-      [...cache.programs.keys()].map((opcode) => [opcode, programCounters(ring, opcode)?.replies ?? 0]),
-    );
-    return { active: true, reason: "", answered, ...new MetadataCache(cache.settings).counters() };
+    this.look(cache, ring);
+    return { active: true, reason: "", answered: this.answered, ...new MetadataCache(cache.settings).counters() };
   }
 
   /** The session has ended: its numbers stay, its maps and programs go. Before the ring is closed. */
   end(): void {
-    try {
-      this.last = this.statistics();
-    } catch {
-      this.last = { active: false, reason: "the mount has ended", answered: {}, filled: 0, overtaken: 0, emptied: 0 };
-    }
+    this.last = this.statistics();
     this.cache?.close();
+  }
+
+  // A connection that has ended counts no more: what was counted before stays.
+  private look({ programs }: OpenCache, ring: Ring): void {
+    try {
+      this.answered = Object.fromEntries(
+        [...programs.keys()].map((opcode) => [opcode, programCounters(ring, opcode)?.replies ?? 0]),
+      );
+    } catch (thrown) {
+      if (!(thrown instanceof BpfError)) throw thrown;
+    }
   }
 
   private open(options: Parameters<typeof openCache>[0]): OpenCache | string {

@@ -85,7 +85,7 @@ const OPEN: Plan = {
 const RELEASE: Plan = {
   begin() {},
   end({ nodes, opens }, _visit, { nodeid }) {
-    if (opens.drop(nodeid) > 0) nodes.leave(nodeid);
+    if (opens.reduce(nodeid, 1) > 0) nodes.leave(nodeid);
   },
 };
 

@@ -18,13 +18,11 @@ it("NodeCounts: is a Map whose zeros take no place", () => {
     const nodeid = 1 + below(60) * (below(2) === 0 ? 1 : 2 ** 33);
     const had = model.get(nodeid) ?? 0;
     const kind = below(4);
-    if (kind === 0) {
-      expect(counts.take(nodeid)).toBe(had);
-      model.delete(nodeid);
-    } else if (kind === 1) {
-      expect(counts.drop(nodeid)).toBe(had);
-      if (had > 1) model.set(nodeid, had - 1);
-      else if (had === 1) model.delete(nodeid);
+    if (kind < 2) {
+      const by = 1 + below(4);
+      expect(counts.reduce(nodeid, by)).toBe(Math.min(had, by));
+      if (had > by) model.set(nodeid, had - by);
+      else model.delete(nodeid);
     } else {
       const by = 1 + below(3);
       if (counts.add(nodeid, by)) model.set(nodeid, had + by);
@@ -39,6 +37,6 @@ it("NodeCounts: says when it is full, and takes what it has", () => {
   let nodeid = 1;
   while (counts.add(nodeid, 1)) nodeid++;
   expect(counts.used).toBe(CAPACITY - CAPACITY / 4);
-  expect([counts.add(1, 2 ** 40), counts.take(1), counts.take(1)]).toEqual([true, 2 ** 40 + 1, 0]);
+  expect([counts.add(1, 2 ** 40), counts.reduce(1, 2 ** 41), counts.reduce(1, 1)]).toEqual([true, 2 ** 40 + 1, 0]);
   expect(counts.add(nodeid, 1)).toBe(true);
 });

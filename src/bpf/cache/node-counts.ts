@@ -44,29 +44,18 @@ export class NodeCounts {
     return fits;
   }
 
-  /** Takes a node's number away; 0 when it has none. Hot. */
-  take(nodeid: number): number {
+  /** Subtracts up to `by` from a number. Result: how much it was. Hot. */
+  reduce(nodeid: number, by: number): number {
     const { header, cells } = this;
     if (Atomics.load(header, H.used) === 0) return 0;
     lock(header, H.lock);
     const cell = this.place(nodeid);
     const number = cells[cell] === 0 ? 0 : (cells[cell + 1] as number);
-    if (number !== 0) this.remove(cell);
+    const less = number < by ? number : by;
+    if (number > less) cells[cell + 1] = number - less;
+    else if (number > 0) this.remove(cell);
     unlock(header, H.lock);
-    return number;
-  }
-
-  /** Adds -1 where the number is above 0. Result: what it was. Hot. */
-  drop(nodeid: number): number {
-    const { header, cells } = this;
-    if (Atomics.load(header, H.used) === 0) return 0;
-    lock(header, H.lock);
-    const cell = this.place(nodeid);
-    const number = cells[cell] === 0 ? 0 : (cells[cell + 1] as number);
-    if (number > 1) cells[cell + 1] = number - 1;
-    else if (number === 1) this.remove(cell);
-    unlock(header, H.lock);
-    return number;
+    return less;
   }
 
   /** Nodes that have a number. */

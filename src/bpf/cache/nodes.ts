@@ -147,18 +147,26 @@ export class Nodes {
     const bucket = this.bucketOf(nodeid);
     this.coherence.lock(bucket);
     const slot = this.find(bucket, nodeid);
-    let unseen = this.debts.take(nodeid);
     this.forgotDirectory = slot < 0 || ((words[slot * WORDS + MODE] as number) & 0o170000) === 0o040000;
-    if (slot >= 0) {
-      this.endSlot(slot);
-      unseen += Atomics.exchange(words, slot * WORDS + UNSEEN, 0) >>> 0;
-      words[slot * WORDS + NODEID] = 0;
-      words[slot * WORDS + NODEID + 1] = 0;
-    }
-    // Lookups that came after those that are forgotten; the place that `take` has freed is there again.
-    if (unseen > nlookup) this.debts.add(nodeid, unseen - nlookup);
+    let left = nlookup - this.debts.reduce(nodeid, nlookup);
+    if (slot >= 0) left -= this.settle(slot, nodeid, left);
     this.coherence.unlock(bucket);
-    return Math.max(0, nlookup - unseen);
+    return left;
+  }
+
+  // Ends a slot of which up to `forgotten` unseen lookups are over, and frees it. Those beyond came later, and stay owed:
+  // in the slot, should there be no other place. Result: how many are over. Hot.
+  private settle(slot: number, nodeid: number, forgotten: number): number {
+    const { words } = this;
+    const base = slot * WORDS;
+    this.endSlot(slot);
+    const unseen = Atomics.exchange(words, base + UNSEEN, 0) >>> 0;
+    const over = unseen < forgotten ? unseen : forgotten;
+    if (unseen === over || this.debts.add(nodeid, unseen - over)) {
+      words[base + NODEID] = 0;
+      words[base + NODEID + 1] = 0;
+    } else Atomics.store(words, base + UNSEEN, (unseen - over) | 0);
+    return over;
   }
 
   private bucketOf(nodeid: number): number {
