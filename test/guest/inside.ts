@@ -26,9 +26,14 @@ const vitest = (file: string, filesystem = "memory", ...env: string[]) => [
 const module = (...parts: string[]) => ["/ring/suite", "-m", process.env["RFUSE_MODULE"] ?? "", ...parts];
 /**
  * All of our daemon in a short time: of the behaviour suite the areas in which lanes differ (blocking, pages, open
- * files), few rounds, short storms, and one start of the test runner.
+ * files), few rounds, short storms, no programs, and one start of the test runner.
  */
-const DAEMON = ["env", "RFUSE_SHORT=1", "RFUSE_FILESYSTEMS=memory", "RFUSE_AREAS=links,locks,mmap,unlinked", ...VITEST];
+const DAEMON = [
+  ...["env", "RFUSE_SHORT=1", "RFUSE_FILESYSTEMS=memory", "RFUSE_AREAS=links,locks,mmap,unlinked", ...VITEST],
+  ...["application", "behaviour", "cache", "death", "example"].map((file) => `test/ring/${file}.test.ts`),
+];
+/** Two at a time: what they copy lies in memory, twice. */
+const PROGRAMS = [...vitest("programs"), "--maxConcurrency", "2"];
 const times = { totalMs: 30 * MINUTE_MS, idleMs: 6 * MINUTE_MS };
 
 // biome-ignore format: one table, read by eye
@@ -42,6 +47,8 @@ const SUITES: readonly GuestSuite[] = [
   { name: "cache", run: "whole", needsModule: true, command: vitest("cache"), count: "events", ...times },
   { name: "application", run: "whole", command: vitest("application"), count: "events", ...times },
   { name: "death", run: "whole", command: vitest("death"), count: "events", ...times },
+  { name: "example", run: "whole", needsModule: true, command: vitest("example"), count: "events", ...times },
+  { name: "programs", run: "whole", command: PROGRAMS, count: "events", ...times },
   { name: "passthrough", run: "whole", command: vitest("behaviour", "passthrough"), count: "events", ...times },
 ];
 

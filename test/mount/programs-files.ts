@@ -46,7 +46,8 @@ with open("locked", "w") as file:
 print(*sorted(os.listdir(".")), open("saved").read(), open("moved").read())
 `;
 
-function shellPrograms(target: ProgramTarget): void {
+/** Registers the tests of shells and editors. */
+export function shellPrograms(target: ProgramTarget): void {
   program("flock: four shells count together", target, 60_000, async ({ shell }) => {
     await shell(`echo 0 > count
       add() { for ((i = 0; i < 50; i++)); do flock lock bash -c 'n=$(< count); echo $((n + 1)) > count'; done; }

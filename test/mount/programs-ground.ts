@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { MountOptions } from "../../src/index.ts";
+import { PATIENCE } from "../behaviour/pace.ts";
 import { type Daemon, errorsOf, mountsAt, until, within } from "./harness.ts";
 import { type LaneCase, startOn } from "./lanes.ts";
 
@@ -95,7 +96,7 @@ async function unmountProperly(daemon: Daemon): Promise<void> {
   await until("nothing left", () => daemon.leftovers().length === 0); // its guardian ends by itself
 }
 
-/** Registers a test of a program; `deadlineMs` is for each of its shells. */
+/** Registers a test of a program; `deadlineMs` is for each of its shells, on a machine that is not emulated. */
 export function program(
   name: string,
   target: ProgramTarget,
@@ -111,12 +112,12 @@ export function program(
       await using daemon = await startOn(lane, { filesystem, options: options(source) });
       expect(mountsAt(daemon.mountpoint).map(({ type }) => type)).toEqual(["fuse.rfuse"]);
       const env = environment(daemon.mountpoint, scratch);
-      const shell = (script: string) => runShell(script, env, deadlineMs);
+      const shell = (script: string) => runShell(script, env, deadlineMs * PATIENCE);
       await body({ mount: daemon.mountpoint, scratch, shell });
       await unmountProperly(daemon);
     } finally {
       rmSync(outside, { recursive: true, force: true });
     }
   };
-  it.concurrent(name, test, deadlineMs + 60_000);
+  it.concurrent(name, test, (deadlineMs + 60_000) * PATIENCE);
 }

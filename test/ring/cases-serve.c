@@ -213,7 +213,9 @@ static void forgets(void)
 	}
 	write_text("/proc/sys/vm/drop_caches", "2");
 	check(eventually(balanced, &m, DEADLINE_MS));
-	check(counter(&m, "forgets") > 2000);
+	/* A daemon without a CPU for a while finds its ring full; the rest went another way. */
+	check(counter(&m, "forgets") > 0);
+	check(counter(&m, "forgets") + counter(&m, "forget_overflows") > 2000);
 	note("%llu forgets on the rings, %llu over the slow lane", (unsigned long long)counter(&m, "forgets"),
 	     (unsigned long long)counter(&m, "forget_overflows"));
 	stop(&m);
