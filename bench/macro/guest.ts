@@ -59,7 +59,8 @@ function counter(): string | undefined {
 
 // What the benchmark says goes to the guest's standard error; standard output is its raw file alone.
 async function inGuest(kernel: string, words: readonly string[], signal: AbortSignal): Promise<string> {
-  const script = 'bun run bench/run.ts --no-page "$@" >&2; cat "$(ls -t bench/results/macro-*.json | head -1)"';
+  const script =
+    'rm -rf bench/results; bun run bench/run.ts --no-page "$@" >&2; cat "$(ls -t bench/results/macro-*.json | head -1)"';
   const guest = ["run", join(ROOT, "test/guest/cli.ts"), "--timeout", String(LIMIT_S), ...(await filesForGuest())];
   const child = spawn(process.execPath, [...guest, kernel, "sh", "-c", script, "sh", ...words], {
     cwd: ROOT,

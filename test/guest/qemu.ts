@@ -1,6 +1,7 @@
 // Owns: one QEMU process: its command line, the console and the three ports, and its end.
 // Software emulation only, so that a run means the same on every machine. Without cx16, which QEMU 7.2 emulates in a
-// way that some kernels do not survive, early in their boot.
+// way that some kernels do not survive, early in their boot; and without erms and fsrm, which make kernels copy and clear
+// by instructions that QEMU carries out byte by byte.
 // Must not: know what is run in the guest, or what counts as a failure.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -57,7 +58,16 @@ function commandLine(machine: Machine, folder: string): string[] {
     ...["-device", `virtserialport,chardev=${name},name=${name}`],
   ]);
   return [
-    ...["-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-machine", "pc", "-nodefaults", "-no-user-config"],
+    ...[
+      "-accel",
+      "tcg,thread=multi",
+      "-cpu",
+      "max,-cx16,-erms,-fsrm",
+      "-machine",
+      "pc",
+      "-nodefaults",
+      "-no-user-config",
+    ],
     ...["-smp", String(machine.cpus), "-m", String(machine.memoryMb), "-display", "none", "-no-reboot"],
     ...["-kernel", machine.image, "-initrd", join(folder, "initramfs")],
     ...["-append", `${KERNEL_LINE} ${machine.append}`.trim()],

@@ -16,7 +16,7 @@ const options = JSON.parse(json) as MountOptions & { filesystemOptions?: object 
 const mounted = await mount(mountpoint, module, {
   ...options,
   name: source,
-  filesystemOptions: { ...options.filesystemOptions, source },
+  filesystemOptions: { ...options.filesystemOptions, ...(kind === "memory" ? {} : { source }) },
 });
 if (options.lane !== undefined && options.lane !== "auto" && mounted.lane !== options.lane) {
   process.stderr.write(`the lane is ${mounted.lane}: ${mounted.laneReason}\n`);
