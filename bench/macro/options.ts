@@ -47,7 +47,7 @@ export const HELP = `use: bun run bench [options]              measures, prints 
   --full             5 rounds of 1 s over all workloads and peers, then two clients on two cores: an hour
   --preset P[,P]     ratios that belong together: ${PRESETS.map(({ name }) => name).join(", ")};
                      lanes is the first five
-  --rounds N         measured rounds, after one that warms up and counts system calls (5)
+  --rounds N         measured rounds, between one that warms up and one that counts system calls (5)
   --seconds S        time of one cell (1)
   --only W[,W]       workloads: ${WORKLOADS.map(({ name }) => name).join(", ")}
   --peers P[,P]      peers: ${PEERS.map(({ name }) => name).join(", ")}

@@ -52,16 +52,19 @@ function berthsOf(matrix: Matrix, cpus: readonly number[]): Berth[] {
   return [...berths.values()];
 }
 
-// Round -1 warms up compilers, caches and the CPU's clock, and counts system calls; its times are forgotten.
+// Round -1 warms up compilers, caches and the CPU's clock; its times are forgotten. The round after the last one counts
+// system calls, when nothing is compiled any more.
 async function measureRounds(bench: Bench, signal: AbortSignal): Promise<void> {
   const { options, matrix, cpus, progress } = bench;
-  for (let round = -1; round < options.rounds; round++) {
-    if (!process.stderr.isTTY) progress.say(round < 0 ? "warming up" : `round ${round + 1} of ${options.rounds}`);
+  for (let round = -1; round <= options.rounds; round++) {
+    const named = round === options.rounds ? "counting" : `round ${round + 1} of ${options.rounds}`;
+    const stage = round < 0 ? "warming up" : named;
+    if (!process.stderr.isTTY) progress.say(stage);
     for (const [scenario, peers] of matrix) {
       for (const peer of rotate(peers, round + 1)) {
         if (signal.aborted) return;
         const name = scenarioName(scenario);
-        progress.step(`${round < 0 ? "warming up" : `round ${round + 1} of ${options.rounds}`}: ${name} on ${peer}`);
+        progress.step(`${stage}: ${name} on ${peer}`);
         await measureCell(
           bench,
           { round, scenario, name, peer, cpus: choosePlacement(scenario.placement, cpus) },
@@ -79,10 +82,10 @@ async function measureCell(bench: Bench, task: Task, signal: AbortSignal): Promi
   const key = `${name} ${peer}`;
   if (!running || bench.failed.has(key)) return;
   try {
-    if (round < 0) {
+    if (round === bench.options.rounds) {
       const count = await countSyscalls(scenario, running, bench.client, cpus, signal);
       if (count) bench.counts.push({ scenario: name, peer, ...count });
-      if (count) return;
+      return;
     }
     const measured = await measure(scenario, running, bench.client, cpus, signal);
     if (round >= 0) bench.cells.push({ round, scenario: name, peer, measured });
@@ -139,7 +142,7 @@ export async function runMacro(
   const client = { program, seconds: options.seconds, fileSize: options.fileSize };
   const matrix: Matrix = pairsOf(options.groups, scenarioName);
   const cpus = await allowedCpus();
-  const steps = [...matrix.values()].reduce((sum, peers) => sum + peers.length, 0) * (options.rounds + 1);
+  const steps = [...matrix.values()].reduce((sum, peers) => sum + peers.length, 0) * (options.rounds + 2);
   const berths = berthsOf(matrix, cpus);
   for (const parent of [TMPFS, tmpdir()]) await sweepScratch(parent);
   const source = await makeScratch(TMPFS);
