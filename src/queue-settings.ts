@@ -78,19 +78,23 @@ function lacks(lane: "ring" | "io_uring", { requestTimeoutMs, queueDepth }: Reso
 
 /**
  * How many workers a filesystem gets that may have several. "auto": one per CPU where each CPU has a queue of its own,
- * a quarter of the CPUs where they are dedicated, else one: workers that read the same queue wake one another's callers
- * on other CPUs.
+ * half as many on the ring, where worker and caller need no system call while both have a CPU, a quarter where workers
+ * are dedicated, else one: workers that read the same queue wake one another's callers on other CPUs.
  */
 export function workerCount({ workers, placement }: ResolvedOptions, { lane }: LaneChoice): number {
   if (workers !== "auto") return workers;
   const cpus = Math.min(allowedCpus().length, AUTO_WORKERS);
   if (placement === "dedicated") return Math.max(1, Math.floor(cpus / 4));
+  if (placement === "auto" && lane === "ring") return Math.ceil(cpus / 2);
   return placement === "per-core" || lane !== "dev" ? cpus : 1;
 }
 
-/** Places `queues` workers. A single worker that nobody placed is not pinned: it follows its callers. */
+/**
+ * Places `queues` workers. A single worker that nobody placed is not pinned: it follows its callers. Nor is one of the ring,
+ * which leaves the CPU that its callers are on.
+ */
 export function planPlaces(choice: LaneChoice, { placement }: ResolvedOptions, queues: number): LanePlan {
-  const spread = choice.lane !== "dev" && queues > 1 ? "per-core" : "none";
+  const spread = choice.lane === "io_uring" && queues > 1 ? "per-core" : "none";
   const where = placement === "auto" ? spread : placement;
   return { ...choice, places: placeWorkers(where, queues, possibleCpus(), allowedCpus()) };
 }

@@ -4,7 +4,7 @@ import { each, type Preset, scenario } from "./preset.ts";
 
 const DIRECT = ["rread", "rwrite", "dread128k", "dwrite128k"];
 const RING_NAMES = ["stat", "open", "create", "readdir"];
-const RING_PEERS = ["rfuse-dev", "rfuse-ring", "rfuse-ring-nospin", "rfuse-ring-dedicated"];
+const RING_PEERS = ["rfuse-dev", "rfuse-ring-auto", "rfuse-ring", "rfuse-ring-dedicated"];
 
 /** In the order of the help text. */
 export const RING_PRESETS: readonly Preset[] = [
@@ -19,20 +19,16 @@ export const RING_PRESETS: readonly Preset[] = [
           ...["stat", "create"].map((name) => scenario(name, "spread", 2)),
           ...["stat", "create"].map((name) => scenario(name)),
         ],
-        peers: ["rfuse-dev", "rfuse-ring", "rfuse-ring-nospin"],
+        peers: ["rfuse-dev", "rfuse-ring-auto", "rfuse-ring"],
       },
     ],
     claims: [
       ...each(["stat"], ["rfuse-ring-dedicated", "rfuse-dev"], 5, "none"),
       ...each(["stat"], ["rfuse-ring", "rfuse-dev"], 1.3, "none"),
-      ...each(
-        RING_NAMES.filter((name) => name !== "stat"),
-        ["rfuse-ring", "rfuse-dev"],
-        0.9,
-        "none",
-      ),
-      ...each(["stat", "create"], ["rfuse-ring", "rfuse-dev"], 0.9, "spread", 2),
-      ...each(["stat", "create"], ["rfuse-ring", "rfuse-dev"], 0.9),
+      ...each(["stat"], ["rfuse-ring", "rfuse-dev"], 1.3, "spread", 2),
+      ...each(RING_NAMES, ["rfuse-ring-auto", "rfuse-dev"], 0.9, "none"),
+      ...each(["stat", "create"], ["rfuse-ring-auto", "rfuse-dev"], 0.9, "spread", 2),
+      ...each(["stat", "create"], ["rfuse-ring-auto", "rfuse-dev"], 0.9),
     ],
   },
   {
@@ -40,14 +36,17 @@ export const RING_PRESETS: readonly Preset[] = [
     about: "our kernel module on data, in a guest: nothing pinned, two clients on two CPUs",
     baseline: "rfuse-dev",
     groups: [
-      { scenarios: [...DIRECT, "sread", "swrite"].map((name) => scenario(name, "none")), peers: RING_PEERS },
-      { scenarios: DIRECT.map((name) => scenario(name, "spread", 2)), peers: ["rfuse-dev", "rfuse-ring"] },
+      {
+        scenarios: [...DIRECT, "sread", "swrite"].map((name) => scenario(name, "none")),
+        peers: ["rfuse-dev", "rfuse-ring-auto", "rfuse-ring-dedicated"],
+      },
+      { scenarios: DIRECT.map((name) => scenario(name, "spread", 2)), peers: ["rfuse-dev", "rfuse-ring-auto"] },
     ],
     claims: [
       ...each(DIRECT, ["rfuse-ring-dedicated", "rfuse-dev"], 1.5, "none"),
-      ...each(DIRECT, ["rfuse-ring", "rfuse-dev"], 1.5, "none"),
-      ...each(["sread", "swrite"], ["rfuse-ring", "rfuse-dev"], 0.9, "none"),
-      ...each(DIRECT, ["rfuse-ring", "rfuse-dev"], 0.9, "spread", 2),
+      ...each(DIRECT, ["rfuse-ring-auto", "rfuse-dev"], 1.5, "none"),
+      ...each(["sread", "swrite"], ["rfuse-ring-auto", "rfuse-dev"], 0.9, "none"),
+      ...each(DIRECT, ["rfuse-ring-auto", "rfuse-dev"], 0.9, "spread", 2),
     ],
   },
   {
@@ -72,7 +71,7 @@ export const RING_PRESETS: readonly Preset[] = [
     groups: [
       {
         scenarios: [scenario("stat", "none"), scenario("rread", "none")],
-        peers: ["rfuse-dev", "rfuse-uring", "rfuse-uring-dedicated", "rfuse-ring", "rfuse-ring-dedicated"],
+        peers: ["rfuse-dev", "rfuse-uring", "rfuse-uring-dedicated", "rfuse-ring-auto", "rfuse-ring-dedicated"],
       },
       {
         scenarios: ["rread", "dread128k"].map((name) => scenario(name, "none")),
@@ -82,7 +81,7 @@ export const RING_PRESETS: readonly Preset[] = [
     claims: [
       ...each(["stat"], ["rfuse-ring-dedicated", "rfuse-uring"], 2, "none"),
       ...each(["stat"], ["rfuse-ring-dedicated", "rfuse-uring-dedicated"], 2, "none"),
-      ...each(["stat"], ["rfuse-ring", "rfuse-uring"], 2, "none"),
+      ...each(["stat"], ["rfuse-ring-auto", "rfuse-uring"], 2, "none"),
     ],
   },
 ];

@@ -43,14 +43,14 @@ export interface MountOptions {
   /** Which lane carries the requests. Default "auto": the fastest that works here. */
   readonly lane?: LaneChoice;
   /**
-   * Worker threads, module form only, 1..256. Default "auto": where the filesystem is `parallel`, one per CPU on lanes
-   * ring and io_uring and for placement per-core, for dedicated a quarter of that; else one.
+   * Worker threads, module form only, 1..256. Default "auto": where the filesystem is `parallel`, one per CPU on lane
+   * io_uring and for placement per-core, half of that on lane ring, for dedicated a quarter; else one.
    */
   readonly workers?: "auto" | number;
   /**
    * Where workers run: each pinned to a core and serving that core's callers ("per-core", module form), on cores of
    * their own that serve all the others ("dedicated", module form), or anywhere ("none"). Default "auto": per-core
-   * for several workers on lanes ring and io_uring, else none.
+   * for several workers on lane io_uring, else none.
    */
   readonly placement?: "auto" | "per-core" | "dedicated" | "none";
   /**

@@ -2,7 +2,7 @@
 // Must not: look into channels.
 
 import { ioctl } from "../../ffi/file.ts";
-import { addressOf } from "../../ffi/memory.ts";
+import { addressOf, createArena } from "../../ffi/memory.ts";
 import { RFUSE_IOC, RFUSE_WAIT, RfuseEventfd, RfuseWait } from "../abi/ring.ts";
 
 const WAIT = RfuseWait.at;
@@ -31,7 +31,7 @@ export function createRingCommands(fd: number, channels: readonly number[]): Rin
     chosen[word] = (chosen[word] as number) | (1 << (channel & 31));
   }
   const used = CHANNELS + (Math.max(...channels) >> 5) + 1;
-  const argument = new Int32Array(chosen.length);
+  const { words: argument, address } = createArena(RfuseWait.size);
   const flags = WAIT.flags >> 2;
   const ever = WAIT.timeout_ns >> 2;
 
@@ -44,7 +44,7 @@ export function createRingCommands(fd: number, channels: readonly number[]): Rin
       argument[ever] = sleeps ? -1 : 0;
       argument[ever + 1] = sleeps ? -1 : 0;
       argument[flags] = device ? RFUSE_WAIT.DEVICE : 0;
-      return ioctl(fd, RFUSE_IOC.WAIT, addressOf(argument));
+      return ioctl(fd, RFUSE_IOC.WAIT, address);
     },
     raise(eventFd) {
       const struct = new Int32Array(RfuseEventfd.size >> 2);

@@ -83,11 +83,7 @@ export const RFUSE_PEERS: readonly Peer[] = [
   })),
   ours("rfuse-dev-dedicated", "/dev/fuse, one spinning worker", () => ({ ...dedicated, lane: "dev", spinUs: 1000 })),
   ours("rfuse-ring", "our kernel module, a worker per core", (cpus) => ({ ...perCore(cpus), lane: "ring" })),
-  ours("rfuse-ring-nospin", "the same, whose workers never stand aside", (cpus) => ({
-    ...perCore(cpus),
-    lane: "ring",
-    spinUs: 0,
-  })),
+  ours("rfuse-ring-auto", "our kernel module, workers that nobody placed", () => ({ lane: "ring" })),
   ours("rfuse-ring-dedicated", "our kernel module, one spinning worker", () => ({
     ...dedicated,
     lane: "ring",
