@@ -65,13 +65,11 @@ export function createSuccession(workers: Workers, events: ServerEvents) {
     }
   }
 
-  // A thread that sees the connection end closes its descriptors, and then their numbers may be others'.
   async function untilGone(index: number): Promise<void> {
-    const ended = hasEnded(settingsOf(index).fd);
     const thread = threadOf(index);
     thread.end();
     await within(thread.gone, END_MS, "its thread did not end");
-    for (const fd of ended ? [] : thread.takeOpened()) close(fd);
+    for (const fd of thread.takeOpened()) close(fd);
   }
 
   /** Starts a dead worker's successor; resolves, when that serves, with its end to come. */

@@ -91,8 +91,7 @@ export function createWorkerServer(
       () => true,
       () => false,
     );
-    // What has begun to serve meanwhile may have closed them.
-    if (gone && run.state === "beginning") for (const fd of thread.takeOpened()) close(fd);
+    if (gone) for (const fd of thread.takeOpened()) close(fd);
   }
 
   async function dispose(): Promise<void> {

@@ -9,7 +9,7 @@ import { type FilesystemContext, type FromWorker, fromPlain, type ToWorker } fro
 export interface Thread {
   /** Resolves when the thread has ended, with every thread that it started. */
   readonly gone: Promise<void>;
-  /** Gives out, once, the descriptors that it would have closed, had it not ended: to be closed when it is gone. */
+  /** Gives out, once, the descriptors that it has left open: to be closed when it is gone, and has said all it had to. */
   takeOpened(): readonly number[];
   post(message: ToWorker): void;
   /** Ends the thread, which is needed no more; it must not sleep in the kernel. */

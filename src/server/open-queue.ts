@@ -80,7 +80,7 @@ export interface QueueEvents extends Pick<DispatchEvents, "error" | "slow"> {
 
 /** The same, and what whoever outlives its thread has to know. */
 export interface OpeningEvents extends QueueEvents {
-  /** Descriptors that are the queue's until it closes them; before `init`, which may never return. None: it leaves them. */
+  /** Descriptors that the queue holds: once before `init`, which may never return, and none when it is about to close them. */
   opened(fds: readonly number[]): void;
 }
 
@@ -162,8 +162,15 @@ export async function openQueue(
 ): Promise<Queue> {
   const { fd, index, count, connection, mountpoint, trace, pin } = settings;
   if (pin >= 0) runOn([pin]);
-  const transport = openTransport(settings);
-  events.opened(transport.opened ?? []);
+  const opened = openTransport(settings);
+  events.opened(opened.opened ?? []);
+  const transport: Transport = {
+    ...opened,
+    close() {
+      events.opened([]);
+      opened.close();
+    },
+  };
   const statistics = statisticsRow(settings.statistics, index);
   const backing = createBacking(fd, connection, statistics);
   // While `init` runs nobody answers here, whatever a notification waits for.
@@ -173,7 +180,6 @@ export async function openQueue(
   try {
     await filesystem.init?.(context);
   } catch (thrown) {
-    events.opened([]);
     transport.close();
     throw thrown;
   }
