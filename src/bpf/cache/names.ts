@@ -80,7 +80,8 @@ export class Names {
     const { coherence } = this;
     coherence.lock(visit.bucket);
     const slot = this.find(visit);
-    if (kind !== UNKNOWN && coherence.isAlone(visit.bucket, visit.own)) {
+    const fits = visit.length < NAME_BYTES;
+    if (kind !== UNKNOWN && fits && coherence.isAlone(visit.bucket, visit.own)) {
       const mine = slot < 0 ? this.take(visit) : slot;
       this.know(mine, visit, kind, nodeid);
       if (by.kind !== UNKNOWN) {
@@ -92,7 +93,7 @@ export class Names {
     coherence.unlock(visit.bucket);
   }
 
-  /** Ends the change: it failed, or `fill` has said what the name leads to. Hot. */
+  /** Ends the change: `fill` has said what the name leads to. Hot. */
   leaveAsIs(visit: NameVisit): void {
     this.coherence.lock(visit.bucket);
     const slot = this.coherence.isAlone(visit.bucket, visit.own) ? -1 : this.find(visit);
