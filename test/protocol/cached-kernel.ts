@@ -12,7 +12,7 @@ import { createFakeKernel, type FakeKernel } from "./fake-kernel.ts";
 import { join, request, u32, u64, z } from "./wire.ts";
 
 const CONTEXT = RfuseBpfContext.at;
-const ENTRIES: ReadonlySet<string> = new Set(["LOOKUP", "MKNOD", "MKDIR", "SYMLINK", "LINK", "CREATE"]);
+const ENTRIES: ReadonlySet<string> = new Set(["LOOKUP", "MKNOD", "MKDIR", "SYMLINK", "LINK", "CREATE", "TMPFILE"]);
 
 /** One answer: -errno, or the bytes after the out header. `by` says who gave it. */
 export interface Answer {
@@ -150,6 +150,7 @@ export const arg = {
   access: (mask: number) => join(u32(mask), u32(0)),
   getxattr: (size: number) => join(u32(size), u32(0)),
   mknod: (mode: number) => join(u32(mode), u32(0), u32(0), u32(0)),
+  create: join(u32(2), u32(0o100600), u32(0), u32(0)),
   mkdir: join(u32(0o755), u32(0)),
   rename: (newdir: number) => u64(newdir),
   rename2: (newdir: number, flags: number) => join(u64(newdir), u32(flags), u32(0)),

@@ -3,11 +3,14 @@
 
 import { describe, expect, it } from "vitest";
 import { FOPEN } from "../../src/abi/fuse-constants.ts";
+import { OPCODES } from "../../src/abi/fuse-opcodes.ts";
 import type { RequestView } from "../../src/codec/request-view.ts";
-import { ATTR, ENOENT, field, getattr, lookup, make, nodeidOf, start, twice } from "./cache-requests.ts";
+import { ATTR, during, ENOENT, field, gated, getattr, lookup, make, nodeidOf, start, twice } from "./cache-requests.ts";
 import { arg } from "./cached-kernel.ts";
+import { request, z } from "./wire.ts";
 
 const root = process.getuid?.() === 0;
+const EIO = -5;
 
 describe.runIf(root)("MetadataCache: nodes", () => {
   it("a change of a name that nobody remembers drops all attributes", () => {
@@ -75,6 +78,48 @@ describe.runIf(root)("MetadataCache: nodes", () => {
     expect(twice(() => getattr(kernel, file)).by).toBe("daemon");
     kernel.ask("RELEASE", file, { arg: arg.release(0n) });
     expect(twice(() => getattr(kernel, file)).by).toBe("program");
+  });
+
+  it("a nameless file open by passthrough is not kept until it is closed", () => {
+    const kernel = start((base) => ({
+      tmpfile(req: RequestView<"TMPFILE">) {
+        const result = base.tmpfile(req);
+        req.open.open_flags = FOPEN.PASSTHROUGH;
+        req.open.backing_id = 1;
+        return result;
+      },
+      release: () => 0,
+    }));
+    const file = nodeidOf(kernel.ask("TMPFILE", 1, { arg: arg.create, name: "/" }));
+    expect(twice(() => getattr(kernel, file)).by).toBe("daemon");
+    kernel.ask("RELEASE", file, { arg: arg.release(0n) });
+    expect(twice(() => getattr(kernel, file)).by).toBe("program");
+  });
+
+  it("a change that failed leaves nobody sure what its names lead to", () => {
+    const kernel = start((base) => ({
+      rename(req: RequestView<"RENAME">) {
+        base.rename(req);
+        return EIO; // it is done all the same, as after a time-out
+      },
+    }));
+    const [moved] = [make(kernel, "from"), make(kernel, "to")] as const;
+    kernel.ask("LINK", 1, { arg: arg.link(moved), name: "other" });
+    expect(kernel.ask("RENAME", 1, { arg: arg.rename(1), name: "from", rest: z("to") }).error).toBe(EIO);
+    expect(field(getattr(kernel, moved), ATTR.nlink)).toBe(2);
+    kernel.ask("UNLINK", 1, { name: "to" });
+    expect(field(getattr(kernel, moved), ATTR.nlink)).toBe(1);
+  });
+
+  it("FORGET: what a request finds out about the node from before it is not kept", async () => {
+    const gate = Promise.withResolvers<void>();
+    let waits = false;
+    const kernel = start(gated("getattr", gate, () => waits));
+    const file = make(kernel, "file");
+    kernel.cache.changedAll();
+    waits = true;
+    await during(kernel, request({ code: OPCODES.GETATTR.code, nodeid: file }, arg.getattr), gate, kernel.forget(file));
+    expect(kernel.askProgram("GETATTR", file, { arg: arg.getattr })).toBeUndefined();
   });
 
   it("changes from outside: a node, a name with what it led to, everything", () => {

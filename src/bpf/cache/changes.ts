@@ -1,6 +1,7 @@
 // Owns: which requests change which keys. `begin` ends every answer from those keys before the handler runs, and `end`
 // lets new ones in before the reply leaves, so that nobody who saw the reply gets an answer from before it.
-// What a name led to changes with it (its links are counted): where nobody knows what that was, all attributes go.
+// What a name led to changes with it (its links are counted): where nobody knows what that was, all attributes go. After an
+// error nobody knows what a name leads to: a handler that ran out of time may have done its work.
 // Hot, all of it.
 
 import { FOPEN } from "../../abi/fuse-constants.ts";
@@ -117,8 +118,8 @@ const making = (existing: (request: Request) => number): Plan => ({
     // The name may have led there all the time, and a file that was made may be one that was emptied.
     const kept = nodeid !== 0 && keepEntry(tables, visit, request, from);
     if (nodeid !== 0 && !kept) tables.nodes.touch(nodeid);
-    if (nodeid !== 0 && !kept) tables.names.leave(first, KIND.NODE, nodeid, NEW);
-    else tables.names.leaveAsIs(first);
+    if (kept) tables.names.leaveAsIs(first);
+    else tables.names.leave(first, nodeid === 0 ? UNKNOWN : KIND.NODE, nodeid, NEW);
     visit.leave(tables);
   },
 });
@@ -136,6 +137,15 @@ const CREATE: Plan = {
   },
 };
 
+/** Its file has no name. */
+const TMPFILE: Plan = {
+  begin() {},
+  end(tables, _visit, request, error) {
+    if (error !== 0) return;
+    holdOpen(tables, request, request.u64(request.opOut + ENTRY.nodeid), request.opOut + FuseEntryOut.size);
+  },
+};
+
 const UNLINK: Plan = {
   begin(tables, visit, request) {
     seeFirst(tables, visit, request);
@@ -144,9 +154,7 @@ const UNLINK: Plan = {
     enterLed(tables, visit, visit.first);
   },
   end(tables, visit, _request, error) {
-    const { first } = visit;
-    if (error === 0) tables.names.leave(first, KIND.NO_ENTRY, 0, NEW);
-    else tables.names.leaveAsIs(first);
+    tables.names.leave(visit.first, error === 0 ? KIND.NO_ENTRY : UNKNOWN, 0, NEW);
     visit.leave(tables);
   },
 };
@@ -177,8 +185,8 @@ const renaming = (newdirAt: number, flagsAt: number): Plan => ({
     const { first, second } = visit;
     if (error === 0) leaveRenamed(names, first, second, flagsAt < 0 ? 0 : request.u32(request.opIn + flagsAt));
     else {
-      names.leaveAsIs(first);
-      names.leaveAsIs(second);
+      names.leave(first, UNKNOWN, 0, NEW);
+      names.leave(second, UNKNOWN, 0, NEW);
     }
     visit.leave(tables);
   },
@@ -206,6 +214,7 @@ export const CHANGES: { readonly [Name in OpcodeName]?: Plan } = {
   SYMLINK: MAKE,
   LINK,
   CREATE,
+  TMPFILE,
   UNLINK,
   RMDIR: UNLINK,
   RENAME: renaming(FuseRenameIn.at.newdir, -1),

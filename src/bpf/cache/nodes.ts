@@ -146,6 +146,8 @@ export class Nodes {
     const { words } = this;
     const bucket = this.bucketOf(nodeid);
     this.coherence.lock(bucket);
+    // The nodeid may come again: what a request of a killed caller still finds out is of the node that was.
+    this.coherence.touch(bucket);
     const slot = this.find(bucket, nodeid);
     this.forgotDirectory = slot < 0 || ((words[slot * WORDS + MODE] as number) & 0o170000) === 0o040000;
     let left = nlookup - this.debts.reduce(nodeid, nlookup);
