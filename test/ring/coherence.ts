@@ -9,7 +9,7 @@ export const buildCoherence = (): Promise<string> =>
   compiled({ name: "coherence", folder: import.meta.dirname, sources: ["coherence.c"] });
 
 /** Slowest rate at which a guest may go on. */
-const OPERATIONS_PER_S = 200;
+const OPERATIONS_PER_S = 100;
 
 /** Runs `operations` on directory `dir`. Result: how many answers were checked. Errors: the first one that was outdated. */
 export async function exerciseCoherence(dir: string, operations: number, seed: number): Promise<number> {
