@@ -122,6 +122,19 @@ describe.runIf(root)("MetadataCache: nodes", () => {
     expect(kernel.askProgram("GETATTR", file, { arg: arg.getattr })).toBeUndefined();
   });
 
+  it("ACCESS: a permission from before everything changed is not kept", async () => {
+    const gate = Promise.withResolvers<void>();
+    const kernel = start(() => ({ access: () => gate.promise.then(() => 0) }));
+    const file = make(kernel, "file");
+    const asked = request({ code: OPCODES.ACCESS.code, nodeid: file }, arg.access(4));
+    await during(kernel, asked, gate, () => {
+      kernel.cache.changedAll();
+      // What is known of the node is new again, and the answer to come would be kept beside it.
+      getattr(kernel, file);
+    });
+    expect(kernel.askProgram("ACCESS", file, { arg: arg.access(4) })).toBeUndefined();
+  });
+
   it("changes from outside: a node, a name with what it led to, everything", () => {
     const kernel = start();
     const file = make(kernel, "file");

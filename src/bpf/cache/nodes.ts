@@ -126,7 +126,8 @@ export class Nodes {
   fillAccess(nodeid: number, mask: number, result: number, began: number): void {
     const bucket = this.bucketOf(nodeid);
     this.coherence.lock(bucket);
-    const slot = this.coherence.mayKeep(bucket, began) && mask < ACCESS_MASKS ? this.find(bucket, nodeid) : -1;
+    const mayKeep = this.coherence.mayKeep(bucket, began) && this.coherence.mayKeepAny(began);
+    const slot = mayKeep && mask < ACCESS_MASKS ? this.find(bucket, nodeid) : -1;
     if (slot >= 0 && ((this.words[slot * WORDS] as number) & 1) === 0) {
       Atomics.store(this.words, slot * WORDS + ACCESS + mask, result);
     }
