@@ -24,10 +24,18 @@ const LOG_MOST = 1 << 24;
 const call = (command: number, attribute: DataView): number =>
   checked(libc.syscall(SYS_BPF, command, addressOf(attribute), attribute.byteLength, 0, 0, 0));
 
-const attributes = (bytes: number): DataView => new DataView(new ArrayBuffer(bytes));
+/** What the last command's addresses lead to: its caller may have no use for it any more when the kernel reads it. */
+const kept: ArrayBufferView[] = [];
 
-const setAddress = (attribute: DataView, at: number, view: ArrayBufferView | undefined): void =>
+function attributes(bytes: number): DataView {
+  kept.length = 0;
+  return new DataView(new ArrayBuffer(bytes));
+}
+
+function setAddress(attribute: DataView, at: number, view: ArrayBufferView | undefined): void {
+  if (view !== undefined) kept.push(view);
   attribute.setBigUint64(at, view === undefined ? 0n : BigInt(addressOf(view)), true);
+}
 
 // The kernel takes letters, digits, "_" and "."; what is too long is cut.
 function setName(attribute: DataView, at: number, name: string): void {
