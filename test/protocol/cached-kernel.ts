@@ -151,6 +151,7 @@ export const arg = {
   getxattr: (size: number) => join(u32(size), u32(0)),
   mknod: (mode: number) => join(u32(mode), u32(0), u32(0), u32(0)),
   create: join(u32(2), u32(0o100600), u32(0), u32(0)),
+  createEmpty: join(u32(0o1002), u32(0o100600), u32(0), u32(0)),
   mkdir: join(u32(0o755), u32(0)),
   rename: (newdir: number) => u64(newdir),
   rename2: (newdir: number, flags: number) => join(u64(newdir), u32(flags), u32(0)),

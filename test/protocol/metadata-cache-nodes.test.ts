@@ -5,7 +5,20 @@ import { describe, expect, it } from "vitest";
 import { FOPEN } from "../../src/abi/fuse-constants.ts";
 import { OPCODES } from "../../src/abi/fuse-opcodes.ts";
 import type { RequestView } from "../../src/codec/request-view.ts";
-import { ATTR, during, ENOENT, field, gated, getattr, lookup, make, nodeidOf, start, twice } from "./cache-requests.ts";
+import {
+  ATTR,
+  during,
+  ENOENT,
+  field,
+  gated,
+  getattr,
+  lookup,
+  make,
+  nodeidOf,
+  start,
+  twice,
+  write,
+} from "./cache-requests.ts";
 import { arg } from "./cached-kernel.ts";
 import { request, z } from "./wire.ts";
 
@@ -133,6 +146,22 @@ describe.runIf(root)("MetadataCache: nodes", () => {
       getattr(kernel, file);
     });
     expect(kernel.askProgram("ACCESS", file, { arg: arg.access(4) })).toBeUndefined();
+  });
+
+  it("CREATE: what was found out before it about a file that it emptied is not kept", async () => {
+    const gate = Promise.withResolvers<void>();
+    let waits = false;
+    const kernel = start(gated("getattr", gate, () => waits));
+    const file = make(kernel, "file");
+    write(kernel, file, 0, "text");
+    kernel.cache.changedAll(); // nobody remembers what the name leads to
+    waits = true;
+    const asked = request({ code: OPCODES.GETATTR.code, nodeid: file }, arg.getattr);
+    await during(kernel, asked, gate, () => {
+      expect(nodeidOf(kernel.ask("CREATE", 1, { arg: arg.createEmpty, name: "file" }))).toBe(file);
+    });
+    waits = false;
+    expect(field(getattr(kernel, file), ATTR.size)).toBe(0);
   });
 
   it("changes from outside: a node, a name with what it led to, everything", () => {

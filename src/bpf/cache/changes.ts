@@ -116,7 +116,7 @@ const making = (existing: (request: Request) => number): Plan => ({
     const from = request.opOut;
     const nodeid = error === 0 ? request.u64(from + ENTRY.nodeid) : 0;
     // The name may have led there all the time, and a file that was made may be one that was emptied.
-    const kept = nodeid !== 0 && keepEntry(tables, visit, request, from);
+    const kept = nodeid !== 0 && keepEntry(tables, visit, request, from, true);
     if (nodeid !== 0 && !kept) tables.nodes.touch(nodeid);
     if (kept) tables.names.leaveAsIs(first);
     else tables.names.leave(first, nodeid === 0 ? UNKNOWN : KIND.NODE, nodeid, NEW);

@@ -91,9 +91,17 @@ export class Nodes {
 
   /**
    * Keeps what a reply (a struct at byte `from`) says about a node, if the request may, which began at `began` or is the
-   * change `own` (0: none). Result: the slot, -1 when it was not kept. Hot.
+   * change `own` (0: none). `changed`: what others are finding out is older. Result: the slot, -1 when it was not kept. Hot.
    */
-  fill(nodeid: number, request: Request, from: number, source: NodeSource, began: number, own: number): number {
+  fill(
+    nodeid: number,
+    request: Request,
+    from: number,
+    source: NodeSource,
+    began: number,
+    own: number,
+    changed = false,
+  ): number {
     const { coherence } = this;
     const bucket = this.bucketOf(nodeid);
     const epoch = Atomics.load(this.control, ATTRIBUTES); // before the look at what goes on
@@ -106,6 +114,7 @@ export class Nodes {
       slot = this.find(bucket, nodeid);
       if (slot < 0) slot = this.take(bucket, nodeid);
       if (slot >= 0) this.write(slot, request.words, from, source, epoch);
+      if (changed) coherence.touch(bucket);
     }
     coherence.unlock(bucket);
     coherence.count(slot >= 0);

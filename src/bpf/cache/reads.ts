@@ -46,11 +46,12 @@ function isDots(bytes: Uint8Array, at: number, length: number): boolean {
  * Keeps a name that leads to a node, and the node, from the entry at byte `from` of the reply. `visit.first` is the
  * name; where the request changed neither, both stamps are 0. Result: whether the node was kept. Hot.
  */
-export function keepEntry(tables: Tables, visit: Visit, request: Request, from: number): boolean {
+export function keepEntry(tables: Tables, visit: Visit, request: Request, from: number, changed = false): boolean {
   const nodeid = request.u64(from + ENTRY.nodeid);
   if (nodeid === ROOT) return false;
   const { nodes, names } = tables;
-  const slot = nodes.fill(nodeid, request, from, ENTRY_SOURCE, visit.began, visit.stampOf(nodeid));
+  const own = visit.stampOf(nodeid);
+  const slot = nodes.fill(nodeid, request, from, ENTRY_SOURCE, visit.began, own, changed && own === 0);
   if (slot < 0) return false;
   names.fill(visit.first, KIND.NODE, request, from, visit.began, slot, nodes.incarnationOf(slot), false);
   return true;
