@@ -8,10 +8,13 @@ const THICK = 64;
 const QUICK_NS = 20_000;
 const MS = 1_000_000;
 
-/** A policy over a class that does what it is told; `delayed` is what the scheduler counts, in ns. */
+/**
+ * A policy over a class that does what it is told. `delayed` is what the scheduler counts, in ns; `asleep`: whether the
+ * last sleep was in the idle class.
+ */
 function policy(refuses = false) {
   const buffer = createStatistics(1);
-  const thread = { idle: false, changes: 0, delayed: 1000, looks: 0, clock: 0 };
+  const thread = { idle: false, changes: 0, delayed: 1000, looks: 0, clock: 0, asleep: false };
   const made = createStandAside(
     {
       setIdle(idle) {
@@ -32,6 +35,7 @@ function policy(refuses = false) {
     for (let time = 0; time < times; time++) {
       made.sleep(() => {
         thread.clock += QUICK_NS;
+        thread.asleep = thread.idle;
       });
     }
   };
@@ -42,8 +46,11 @@ function policy(refuses = false) {
   return { ...made, thread, quick, counted };
 }
 
+type Policy = ReturnType<typeof policy>;
+
 /** A sleep of so many ms, of which the thread was ready to run for all but `sleptMs`. */
-const lasting = (thread: { delayed: number; clock: number }, ms: number, sleptMs: number) => () => {
+const lasting = (thread: Policy["thread"], ms: number, sleptMs: number) => () => {
+  thread.asleep = thread.idle;
   thread.clock += ms * MS;
   thread.delayed += (ms - sleptMs) * MS;
 };
@@ -52,32 +59,44 @@ describe("createStandAside", () => {
   it("stands aside when requests come thick, and never looks for them by spinning", () => {
     const wait = policy();
     expect([wait.wants(), wait.spin(() => true)]).toEqual([false, false]);
-    wait.quick(THICK - 1);
-    expect(wait.thread.idle).toBe(false);
+    wait.quick(THICK);
+    expect(wait.thread.asleep).toBe(false);
     wait.quick(1);
-    expect(wait.thread.idle).toBe(true);
-    wait.quick(10_000);
-    expect(wait.thread).toMatchObject({ idle: true, changes: 1, looks: 1 });
+    expect(wait.thread.asleep).toBe(true);
+    wait.quick(9999);
+    expect(wait.thread).toMatchObject({ asleep: true, changes: 20_000, looks: 1 });
     expect(wait.counted()).toEqual({ sleeps: THICK + 10_000, stoodAside: 1, starved: 0 });
+  });
+
+  it("is in the idle class while it sleeps, and never while a handler runs", () => {
+    const wait = policy();
+    for (let time = 0; time < THICK * 2; time++) {
+      wait.quick(1);
+      expect(wait.thread.idle).toBe(false);
+    }
+    wait.sleep(lasting(wait.thread, 2, 0));
+    expect(wait.thread).toMatchObject({ asleep: true, idle: false });
   });
 
   it("does not where they come one at a time", () => {
     const wait = policy();
     for (let time = 0; time < THICK * 2; time++) wait.sleep(lasting(wait.thread, 0.4, 0.4));
-    expect(wait.thread).toMatchObject({ idle: false, changes: 0 });
+    expect(wait.thread.changes).toBe(0);
   });
 
   it("stays aside while it sleeps for want of requests, however long", () => {
     const wait = policy();
     wait.quick(THICK);
     wait.sleep(lasting(wait.thread, 3, 3));
-    expect(wait.thread.idle).toBe(true);
+    wait.quick(1);
+    expect(wait.thread.asleep).toBe(true);
   });
 
   // Quick sleeps until it stands aside again, and how many ms they took.
-  function rest(wait: ReturnType<typeof policy>): number {
+  function rest(wait: Policy): number {
     const began = wait.thread.clock;
-    while (!wait.thread.idle) wait.quick(1);
+    do wait.quick(1);
+    while (!wait.thread.asleep);
     return (wait.thread.clock - began) / MS;
   }
 
@@ -85,7 +104,8 @@ describe("createStandAside", () => {
     const wait = policy();
     wait.quick(THICK + 2000);
     wait.sleep(lasting(wait.thread, 2, 0));
-    expect(wait.thread.idle).toBe(false);
+    wait.quick(1);
+    expect(wait.thread.asleep).toBe(false);
     expect(rest(wait)).toBeCloseTo(2 * 16, 0);
     wait.quick(2000);
     wait.sleep(lasting(wait.thread, 12, 0));
@@ -107,31 +127,29 @@ describe("createStandAside", () => {
     expect(rest(wait)).toBeCloseTo(2 * 16, 0);
   });
 
-  it("leave: takes its CPU back", () => {
+  it("leave: begins anew", () => {
     const wait = policy();
-    wait.leave();
-    expect(wait.thread.changes).toBe(0);
     wait.quick(THICK);
     wait.leave();
-    expect(wait.thread.idle).toBe(false);
     wait.quick(THICK);
-    expect(wait.thread.idle).toBe(true);
+    expect(wait.thread).toMatchObject({ asleep: false, changes: 0 });
+    wait.quick(1);
+    expect(wait.thread.asleep).toBe(true);
   });
 
   it("goes on as it is where the class cannot be changed, or the delay not be told", () => {
     const refused = policy(true);
     refused.quick(10_000);
-    expect(refused.counted()).toMatchObject({ stoodAside: 0, starved: 0 });
+    expect(refused.counted()).toEqual({ sleeps: 10_000, stoodAside: 1, starved: 0 });
     const blind = policy();
     blind.thread.delayed = -24;
     blind.quick(10_000);
     expect(blind.thread.changes).toBe(0);
     const blinded = policy();
     blinded.quick(THICK);
-    blinded.sleep(lasting(blinded.thread, 2, 2));
-    expect(blinded.thread.idle).toBe(true);
     blinded.thread.delayed = -24;
     blinded.sleep(lasting(blinded.thread, 2, 2));
-    expect(blinded.thread.idle).toBe(false);
+    blinded.quick(10_000);
+    expect(blinded.thread).toMatchObject({ asleep: false, changes: 2 });
   });
 });

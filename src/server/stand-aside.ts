@@ -1,9 +1,8 @@
-// Owns: the wait policy of a worker that shares its CPU with its callers, as a per-core worker of a fast lane does. While
-// requests come thick it takes the idle class: then the kernel counts the worker's CPU as free, and a caller that gets
-// its answer goes on there, where it was. Else it is sent to a CPU that is idle, which has to be woken first, and its next
-// request wakes that CPU's worker.
-// The idle class has no claim on a CPU. So once the worker was ready and something else ran for long, it goes back to
-// the ordinary class, for long in proportion; and it does so whenever it leaves its loop.
+// Owns: the wait policy of a worker that shares its CPU with its callers. The scheduler would send a caller that gets its
+// answer to an idle CPU, which has to be woken first. So while requests come thick the worker sleeps, and answers, in the
+// idle class: its CPU then counts as free, and the caller goes on there, where it was. Handlers never run in that class:
+// what they start, threads and processes, would inherit it. It has no claim on a CPU: once the worker was ready and
+// something else ran for long, it keeps to the ordinary class, for long in proportion.
 
 import type { SchedulingClass } from "../../ffi/scheduler.ts";
 import { COUNT, count, type StatisticsRow } from "./statistics.ts";
@@ -27,7 +26,7 @@ export function createStandAside(
   statistics: StatisticsRow,
   now: () => number = Bun.nanoseconds,
 ): WaitPolicy {
-  let aside = false;
+  let aside = false; // whether it sleeps in the idle class
   let thick = 0; // thick sleeps in a row of which none was aside
   let restUntil = 0;
   let factor = 1;
@@ -37,7 +36,7 @@ export function createStandAside(
   function stand(): void {
     thick = 0;
     delayed = thread.delayedNs();
-    if (delayed < 0 || thread.setIdle(true) < 0) {
+    if (delayed < 0) {
       restUntil = Number.POSITIVE_INFINITY;
       return;
     }
@@ -47,7 +46,6 @@ export function createStandAside(
   }
 
   function leave(): void {
-    if (aside) thread.setIdle(false);
     aside = false;
     thick = 0;
   }
@@ -60,28 +58,39 @@ export function createStandAside(
     return until < 0 ? Number.POSITIVE_INFINITY : by > DELAY_NS ? by : 0;
   }
 
+  // hot
+  function sleepAside(sleep: () => void): void {
+    const refused = thread.setIdle(true) < 0;
+    const began = now();
+    sleep();
+    const ended = now();
+    if (refused || thread.setIdle(false) < 0) {
+      leave();
+      restUntil = Number.POSITIVE_INFINITY;
+      return;
+    }
+    sleepsAside++;
+    if (ended - began < DELAY_NS) return;
+    const by = starvedNs();
+    if (by === 0) return;
+    leave();
+    count(statistics, COUNT.starved, 1);
+    factor = sleepsAside < TRUSTED ? Math.min(factor * 2, WORST) : 1;
+    restUntil = ended + by * REST * factor;
+  }
+
   return {
     wants: () => false,
     spin: () => false,
     // hot
     sleep(sleep) {
       count(statistics, COUNT.sleeps, 1);
+      if (aside) return sleepAside(sleep);
       const began = now();
       sleep();
       const ended = now();
-      if (!aside) {
-        if (ended - began >= THICK_NS) thick = 0;
-        else if (++thick >= THICK && ended >= restUntil) stand();
-        return;
-      }
-      sleepsAside++;
-      if (ended - began < DELAY_NS) return;
-      const by = starvedNs();
-      if (by === 0) return;
-      leave();
-      count(statistics, COUNT.starved, 1);
-      factor = sleepsAside < TRUSTED ? Math.min(factor * 2, WORST) : 1;
-      restUntil = ended + by * REST * factor;
+      if (ended - began >= THICK_NS) thick = 0;
+      else if (++thick >= THICK && ended >= restUntil) stand();
     },
     leave,
     end: leave,

@@ -26,14 +26,12 @@ const ATTR_OUT = AT.attr_out >> 2;
 const ATTR_WORDS = FuseAttrOut.size >> 2;
 const MODE = ATTR_OUT + ((FuseAttrOut.at.attr + FuseAttrOut.spec.attr.at.mode) >> 2);
 const ATTRIBUTES = Control.at.attributes >> 2;
-const WORD = 0x1_0000_0000;
 
-/** Where a struct of a reply holds what a node's slot keeps; byte offsets from its start. */
+/** Where a struct of a reply holds what a node's slot keeps; byte offsets from its start; `generation` -1: none. */
 export interface NodeSource {
   readonly attrValid: number;
   readonly attrValidNsec: number;
   readonly attr: number;
-  /** -1: it has none. */
   readonly generation: number;
 }
 
@@ -107,10 +105,8 @@ export class Nodes {
     const epoch = Atomics.load(this.control, ATTRIBUTES); // before the look at what goes on
     let slot = -1;
     coherence.lock(bucket);
-    if (
-      (own === 0 ? coherence.mayKeep(bucket, began) : coherence.isAlone(bucket, own)) &&
-      coherence.mayKeepAny(began)
-    ) {
+    const may = own === 0 ? coherence.mayKeep(bucket, began) : coherence.isAlone(bucket, own);
+    if (may && coherence.mayKeepAny(began)) {
       slot = this.find(bucket, nodeid);
       if (slot < 0) slot = this.take(bucket, nodeid);
       if (slot >= 0) this.write(slot, request.words, from, source, epoch);
@@ -190,7 +186,7 @@ export class Nodes {
     const { words } = this;
     for (let slot = bucket * WAYS; slot < (bucket + 1) * WAYS; slot++) {
       const at = slot * WORDS + NODEID;
-      if (words[at] === (nodeid | 0) && (words[at + 1] as number) >>> 0 === Math.floor(nodeid / WORD)) return slot;
+      if (words[at] === (nodeid | 0) && (words[at + 1] as number) >>> 0 === Math.floor(nodeid / 2 ** 32)) return slot;
     }
     return -1;
   }
@@ -206,14 +202,14 @@ export class Nodes {
     const slot = this.lifetime.oldest(words, bucket * WAYS * WORDS, WORDS, NODEID, USED) / WORDS;
     const base = slot * WORDS;
     this.endSlot(slot);
-    const owner = (words[base + NODEID + 1] as number) * WORD + ((words[base + NODEID] as number) >>> 0);
+    const owner = (words[base + NODEID + 1] as number) * 2 ** 32 + ((words[base + NODEID] as number) >>> 0);
     const unseen = Atomics.exchange(words, base + UNSEEN, 0) >>> 0;
     if (owner !== 0 && unseen > 0 && !this.debts.add(owner, unseen)) {
       Atomics.store(words, base + UNSEEN, unseen | 0);
       return -1;
     }
     words[base + NODEID] = nodeid;
-    words[base + NODEID + 1] = Math.floor(nodeid / WORD);
+    words[base + NODEID + 1] = Math.floor(nodeid / 2 ** 32);
     words[base + FLAGS] = 0;
     words[base + INCARNATION] = this.coherence.nextIncarnation();
     return slot;
