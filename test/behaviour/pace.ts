@@ -9,5 +9,9 @@ export const MANY = emulated ? 2_000 : 4_000;
 /** MiB of a large file, of which there are up to three in memory. */
 export const BULK_MIB = emulated ? 64 : 256;
 
+/** Commits of a repository, a multiple of 10, and files of a tree that several programs work on at once. */
+export const COMMITS = emulated ? 10 : 30;
+export const TREE_FILES = emulated ? 100 : 500;
+
 /** What a deadline is multiplied with. */
 export const PATIENCE = emulated ? 4 : 1;
