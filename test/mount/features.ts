@@ -15,11 +15,17 @@ function kernelAtLeast(major: number, minor: number): boolean {
 /** FUSE passthrough, where the filesystem may choose it, is what serves. */
 export const canPass: boolean = process.getuid?.() === 0 && kernelAtLeast(6, 9);
 
-/** A directory on tmpfs to pass through; removed after the tests of the block that made it. */
+// A hook that a running test adds is never run, so this one is the file's.
+const sources: string[] = [];
+afterAll(() => {
+  for (const source of sources.splice(0)) rmSync(source, { recursive: true, force: true });
+});
+
+/** A directory on tmpfs to pass through; removed after the tests of the file. */
 export function makeSource(): string {
   const source = mkdtempSync(join("/dev/shm", "rfuse-source-"));
   chmodSync(source, 0o777);
-  afterAll(() => rmSync(source, { recursive: true, force: true }));
+  sources.push(source);
   return source;
 }
 
