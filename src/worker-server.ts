@@ -15,6 +15,7 @@ import { startWorker, type Thread } from "./worker-thread.ts";
 /** Time for a worker to see the end of the connection, and for its thread to end when it has not begun to serve. */
 const END_MS = 5000;
 const GONE_MS = 1000;
+const OPEN_MS = 1000;
 /** Time for the module to give up what was shared. */
 const DISPOSE_MS = 30_000;
 
@@ -81,8 +82,12 @@ export function createWorkerServer(
   };
   const keepServing = createSuccession(workers, events);
 
-  // One that serves sees the connection end and closes what it opened. One in `init`, which may never return, is ended.
+  // One that serves sees the connection end and closes what it opened. One in `init`, which may never return, is ended,
+  // but not while it opens its lane: nobody would know of a descriptor that it has and has not told of.
   async function leave(thread: Thread, run: Run | undefined): Promise<void> {
+    if (run?.state === "beginning") {
+      await within(thread.toldOpened, OPEN_MS, "it did not open its lane").catch(() => {});
+    }
     if (run?.state === "serving") await within(run.end, END_MS, "it did not see the connection end").catch(() => {});
     thread.end();
     if (run === undefined || run.state === "ended") return;

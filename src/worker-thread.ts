@@ -9,6 +9,8 @@ import { type FilesystemContext, type FromWorker, fromPlain, type ToWorker } fro
 export interface Thread {
   /** Resolves when the thread has ended, with every thread that it started. */
   readonly gone: Promise<void>;
+  /** Resolves when it has told what it opened to serve, or will not. */
+  readonly toldOpened: Promise<void>;
   /** Gives out, once, the descriptors that it has left open: to be closed when it is gone, and has said all it had to. */
   takeOpened(): readonly number[];
   post(message: ToWorker): void;
@@ -23,6 +25,7 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
   const worker = startThread({ type: "load", url, context, share });
   const waiting = new Map<FromWorker["type"], PromiseWithResolvers<FromWorker>>();
   const gone = Promise.withResolvers<void>();
+  const toldOpened = Promise.withResolvers<void>();
   let failure: Error | undefined;
   let needed = true;
   let opened: number[] = [];
@@ -32,6 +35,7 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
     failure = error;
     const waiters = [...waiting.values()];
     waiting.clear();
+    toldOpened.resolve();
     for (const waiter of waiters) waiter.reject(error);
   }
 
@@ -42,17 +46,22 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
     if (data.type === "fault") return events.error({ ...data.fault, error: fromPlain(data.error) });
     if (data.type === "slow") return events.slow(data.request);
     if (data.type === "trace") return events.trace(data.line);
-    if (data.type === "opened") opened = [...data.fds];
+    if (data.type === "opened") {
+      opened = [...data.fds];
+      toldOpened.resolve();
+    }
     if (data.type === "failed") return fail(fromPlain(data.error));
   };
   worker.addEventListener("close", () => {
     if (needed) fail(new Error("the thread ended while it was needed: something in it called process.exit"));
+    toldOpened.resolve();
     gone.resolve();
   });
   worker.onerror = (event) => fail(event.error instanceof Error ? event.error : new Error(event.message));
 
   return {
     gone: gone.promise,
+    toldOpened: toldOpened.promise,
     takeOpened: () => opened.splice(0),
     post: (message) => worker.postMessage(message),
     end() {

@@ -90,8 +90,18 @@ describe.each(LANES.filter(({ options }) => options.lane === "dev"))("a worker t
       await (await pending(daemon, "sleep")).ended; // its doorbell runs from then on
       return daemon.census();
     };
+    // A successor's threads open what they need a little later than it serves.
+    const atRest = async () => {
+      let last = await census();
+      await until("rest", async () => {
+        const [before, now] = [last, await census()];
+        last = now;
+        return now.fds.length === before.fds.length && now.threads === before.threads;
+      });
+      return last;
+    };
     await die();
-    const before = await census();
+    const before = await atRest();
     await die();
     await until("as few descriptors", async () => (await census()).fds.length <= before.fds.length);
     await until("as few threads", async () => (await census()).threads <= before.threads + 1);
