@@ -1,17 +1,15 @@
 // Owns: the scheduling class of the calling thread, and how long it was kept from running.
 // Must not: decide when to change it.
 
+import { readFileSync } from "node:fs";
 import { checked } from "./errno.ts";
-import { AT_FDCWD, close, O, openat, read } from "./file.ts";
 import { libc } from "./libc.ts";
-import { addressOf, createArena, cString } from "./memory.ts";
+import { addressOf } from "./memory.ts";
 
 const SCHED_OTHER = 0;
 const SCHED_IDLE = 5;
 const PRIO_PROCESS = 0;
 const THIS_THREAD = 0;
-const SPACE = 0x20;
-const TEXT_BYTES = 128;
 
 /** The calling thread as the scheduler sees it. Only that thread may use it. */
 export interface SchedulingClass {
@@ -32,13 +30,13 @@ function mayComeBack(): boolean {
   return true;
 }
 
-// The second number of "running waiting slices".
-function secondNumber(bytes: Uint8Array, length: number): number {
-  let at = 0;
-  while (at < length && bytes[at] !== SPACE) at++;
-  let value = 0;
-  for (at++; at < length && bytes[at] !== SPACE; at++) value = value * 10 + ((bytes[at] as number) - 0x30);
-  return value;
+// Its text is "running waiting slices".
+function delayedNs(): number {
+  try {
+    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[1]);
+  } catch {
+    return -1;
+  }
 }
 
 /**
@@ -47,19 +45,8 @@ function secondNumber(bytes: Uint8Array, length: number): number {
  */
 export function schedulingClass(): SchedulingClass | undefined {
   if (libc.sched_getscheduler(THIS_THREAD) !== SCHED_OTHER || !mayComeBack()) return undefined;
-  const path = cString("/proc/thread-self/schedstat");
-  const text = createArena(TEXT_BYTES);
-  const priority = new Int32Array(1);
-
-  function delayedNs(): number {
-    const fd = openat(AT_FDCWD, addressOf(path), O.RDONLY, 0);
-    if (fd < 0) return fd;
-    const length = read(fd, text.address, TEXT_BYTES);
-    close(fd);
-    return length > 0 ? secondNumber(text.bytes, length) : -1;
-  }
-
   if (delayedNs() <= 0) return undefined; // a thread that never waited for its first CPU is one that nobody counts
+  const priority = new Int32Array(1);
   return {
     setIdle: (idle) =>
       checked(libc.sched_setscheduler(THIS_THREAD, idle ? SCHED_IDLE : SCHED_OTHER, addressOf(priority))),
