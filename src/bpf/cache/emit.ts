@@ -5,6 +5,7 @@
 import type { BpfAssembler, MapReference } from "../assembler.ts";
 import { CONTEXT, VERDICT } from "../context.ts";
 import { type Register, r0, r1, r2, r3, r6, r7, r8, r9, r10 } from "../instructions.ts";
+import { emitHashNode } from "./hash.ts";
 import { TICK_SHIFT, WAYS } from "./layout.ts";
 
 /** The cache's maps. */
@@ -60,6 +61,18 @@ export function end(program: BpfAssembler, seq: number, used: number): void {
 export function sameControl(program: BpfAssembler, { control }: CacheMaps, word: number, field: number): void {
   program.loadMapValue(r1, control).load("u32", r1, r1, word).load("u32", r2, r7, field);
   program.jump("ne", r1, r2, "upcall");
+}
+
+/** r0 = the epochs of the context's node, of which the map has `count`; `field` of them is what `own` of the slot says. */
+export function sameEpoch(
+  program: BpfAssembler,
+  maps: CacheMaps,
+  { count, field, own }: { readonly count: number; readonly field: number; readonly own: number },
+): void {
+  emitHashNode(program);
+  program.alu32("and", r1, count - 1);
+  element(program, maps.epochs, r1);
+  program.load("u32", r1, r0, field).load("u32", r2, r7, own).jump("ne", r1, r2, "upcall");
 }
 
 /** The context's name, of at most `most` bytes, is the slot's; else UPCALL. */

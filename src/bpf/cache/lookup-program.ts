@@ -17,10 +17,11 @@ import {
   findWay,
   STACK,
   sameControl,
+  sameEpoch,
   sameName,
   verdicts,
 } from "./emit.ts";
-import { emitHashName, emitHashNode } from "./hash.ts";
+import { emitHashName } from "./hash.ts";
 import { Control, Epochs, type Geometry, KIND, NAME_BYTES, NameSlot, NodeSlot, TICK_SHIFT, WAYS } from "./layout.ts";
 
 const NODE_AT = NodeSlot.at;
@@ -44,10 +45,7 @@ function findName(program: BpfAssembler, maps: CacheMaps, { nameBuckets, epochs 
   sameName(program, NAME_AT.length, NAME_AT.name, NAME_BYTES);
   begin(program, NAME_AT.seq, NAME_AT.expires);
   sameControl(program, maps, Control.at.names, NAME_AT.all);
-  emitHashNode(program);
-  program.alu32("and", r1, epochs - 1);
-  element(program, maps.epochs, r1);
-  program.load("u32", r1, r0, Epochs.at.names).load("u32", r2, r7, NAME_AT.epoch).jump("ne", r1, r2, "upcall");
+  sameEpoch(program, maps, { count: epochs, field: Epochs.at.names, own: NAME_AT.epoch });
 }
 
 /** How long the kernel may keep the answer. */

@@ -6,8 +6,19 @@ import { FuseGetxattrOut } from "../../abi/fuse-structs.ts";
 import { BpfAssembler } from "../assembler.ts";
 import { argAt, CONTEXT } from "../context.ts";
 import { r0, r1, r2, r3, r4, r5, r6, r7, r10 } from "../instructions.ts";
-import { begin, type CacheMaps, element, end, findWay, STACK, sameControl, sameName, verdicts } from "./emit.ts";
-import { emitHashName, emitHashNode } from "./hash.ts";
+import {
+  begin,
+  type CacheMaps,
+  element,
+  end,
+  findWay,
+  STACK,
+  sameControl,
+  sameEpoch,
+  sameName,
+  verdicts,
+} from "./emit.ts";
+import { emitHashName } from "./hash.ts";
 import { Control, Epochs, type Geometry, VALUE_MAX, VALUE_NAME_MAX, ValueSlot } from "./layout.ts";
 
 const VALUE_AT = ValueSlot.at;
@@ -26,10 +37,7 @@ function findValue(program: BpfAssembler, maps: CacheMaps, { valueBuckets, epoch
   sameName(program, VALUE_AT.length, VALUE_AT.name, VALUE_NAME_MAX + 1);
   begin(program, VALUE_AT.seq, VALUE_AT.expires);
   sameControl(program, maps, Control.at.values, VALUE_AT.all);
-  emitHashNode(program);
-  program.alu32("and", r1, epochs - 1);
-  element(program, maps.epochs, r1);
-  program.load("u32", r1, r0, Epochs.at.values).load("u32", r2, r7, VALUE_AT.epoch).jump("ne", r1, r2, "upcall");
+  sameEpoch(program, maps, { count: epochs, field: Epochs.at.values, own: VALUE_AT.epoch });
   program.load("u32", r4, r7, VALUE_AT.error).load("u32", r5, r7, VALUE_AT.size).jump32("slt", r4, 0, "absent");
   program.load("u32", r1, r0, Epochs.at.present).load("u32", r2, r7, VALUE_AT.present).jump("ne", r1, r2, "upcall");
 }
