@@ -3,7 +3,7 @@
 import type { Filesystem } from "../../src/fs/filesystem.ts";
 import { createDispatch } from "../../src/server/dispatch.ts";
 import { createStatistics, statisticsRow } from "../../src/server/statistics.ts";
-import { fakeRequest, fakeTransport } from "./fake.ts";
+import { CONNECTION, fakeRequest, fakeTransport } from "./fake.ts";
 import { type MicroTask, repeat } from "./task.ts";
 
 const filesystem: Filesystem = {
@@ -32,17 +32,7 @@ export function dispatchTasks(): MicroTask[] {
   return Object.entries(REQUESTS).map(([name, request]) => {
     const dispatch = createDispatch({
       filesystem,
-      connection: {
-        minor: 45,
-        kernelMinor: 45,
-        flags: [],
-        maxWrite: 131_072,
-        maxPages: 32,
-        maxReadahead: 0,
-        maxBackground: 64,
-        timeGranularityNs: 1,
-        maxStackDepth: 0,
-      },
+      connection: CONNECTION,
       transport: fakeTransport(request),
       statistics: statisticsRow(createStatistics(1), 0),
       timeoutMs: 0,

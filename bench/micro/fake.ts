@@ -4,7 +4,21 @@ import { createArena } from "../../ffi/memory.ts";
 import { OPCODES, type OpcodeName } from "../../src/abi/fuse-opcodes.ts";
 import { FuseInHeader } from "../../src/abi/fuse-structs.ts";
 import { Request } from "../../src/codec/request.ts";
+import type { Connection } from "../../src/fs/connection.ts";
 import type { Transport } from "../../src/transport/transport.ts";
+
+/** What INIT agreed on, as today's kernels do. */
+export const CONNECTION: Connection = {
+  minor: 45,
+  kernelMinor: 45,
+  flags: [],
+  maxWrite: 131_072,
+  maxPages: 32,
+  maxReadahead: 0,
+  maxBackground: 64,
+  timeGranularityNs: 1,
+  maxStackDepth: 0,
+};
 
 const IN_HEADER = 4096;
 const DATA_OUT = 16 * 4096;

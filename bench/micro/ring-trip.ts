@@ -15,6 +15,7 @@ import { openRingTransport } from "../../src/transport/ring.ts";
 import type { RingCommands } from "../../src/transport/ring-commands.ts";
 import type { RingLayout } from "../../src/transport/ring-layout.ts";
 import { NEXT, type Transport } from "../../src/transport/transport.ts";
+import { CONNECTION } from "./fake.ts";
 
 const PAGE = 4096;
 const DEPTH = 4;
@@ -171,17 +172,7 @@ export function createTripServer(trip: RingTrip, rests: "spin" | "wait" | "epoll
   const statistics = statisticsRow(createStatistics(1), 0);
   const dispatch = createDispatch({
     filesystem: { getattr: () => 0 },
-    connection: {
-      minor: 45,
-      kernelMinor: 45,
-      flags: [],
-      maxWrite: 131_072,
-      maxPages: 32,
-      maxReadahead: 0,
-      maxBackground: 1,
-      timeGranularityNs: 1,
-      maxStackDepth: 0,
-    },
+    connection: CONNECTION,
     ...{ transport, statistics, timeoutMs: 0, slowMs: 0 },
     events: { error() {}, slow() {}, foreignInterrupt() {}, retrieved() {}, released() {} },
   });
