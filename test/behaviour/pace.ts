@@ -4,7 +4,7 @@
 const emulated = process.env["RFUSE_GUEST"] !== undefined;
 
 /** Entries of a directory that takes several calls of glibc, and many requests, to read. */
-export const MANY = emulated ? 2_000 : 10_000;
+export const MANY = emulated ? 2_000 : 4_000;
 
 /** MiB of a large file, of which there are up to three in memory. */
 export const BULK_MIB = emulated ? 64 : 256;
