@@ -12,6 +12,8 @@ const names = (words: readonly string[], cpus = 2) =>
 
 test("parseOptions: has defaults, and keeps the table's order and each name once", () => {
   expect(parseOptions([], 2)).toMatchObject({ preset: "default", rounds: 5, seconds: 1, named: false, page: true });
+  expect(parseOptions([], 2)?.source).toBe("/dev/shm");
+  expect(parseOptions(["--source", "/srv"], 2)?.source).toBe("/srv");
   expect(parseOptions(["--quick", "--rounds", "3"], 2)).toMatchObject({ rounds: 3, seconds: 0.15 });
   expect(names(["--only", "open,stat,open"])).toEqual(["stat", "open"]);
   expect(names(["--only", "stat", "--placement", "spread"], 4)).toEqual(["stat x4 @spread"]);

@@ -6,6 +6,8 @@ import { type Claim, type Group, scenario } from "./preset.ts";
 import { PRESETS, presetNamed } from "./presets.ts";
 import { PLACEMENTS, type PlacementName, type Scenario, WORKLOADS } from "./workloads.ts";
 
+const TMPFS = "/dev/shm";
+
 /** `seconds` is the time of one cell; `named` says that the user chose the peers, so that each of them must start. */
 export type Options = {
   preset: string;
@@ -13,6 +15,8 @@ export type Options = {
   seconds: number;
   idleSeconds: number;
   fileSize: number;
+  /** Folder in which the working directory that all peers serve is made. */
+  source: string;
   baseline: string;
   groups: readonly Group[];
   claims: readonly Claim[];
@@ -55,7 +59,8 @@ export const HELP = `use: bun run bench [options]              measures, prints 
   --baseline P       the peer that ratios refer to (the preset's, else passthrough_ll)
   --placement WHERE  client and server on the same CPU, apart, none (not pinned), or spread: a client on each CPU (same)
   --threads N        client threads (1; spread: one per CPU)
-  --file-size MIB    size of each data file on tmpfs (64)
+  --file-size MIB    size of each data file (64)
+  --source DIR       folder in which the files lie that are served (${TMPFS})
   --no-page          leave the page out`;
 
 type Words = Record<string, string | boolean | undefined>;
@@ -68,7 +73,7 @@ export function parseOptions(words: readonly string[], cpus: number): Options | 
   const flags = { quick: flag, full: flag, help: flag, "no-page": flag };
   const { values } = parseArgs({
     args: [...words],
-    options: { ...names, ...flags, threads: text, "file-size": text },
+    options: { ...names, ...flags, threads: text, "file-size": text, source: text },
   });
   if (values.help) return undefined;
   if (values.quick && values.full) throw new Error("--quick and --full exclude each other");
@@ -82,6 +87,7 @@ export function parseOptions(words: readonly string[], cpus: number): Options | 
     seconds: positive("seconds", values.seconds ?? (values.quick ? "0.15" : "1")),
     idleSeconds: values.quick ? 1 : values.full ? 10 : 2,
     fileSize: wholeNumber("file-size", values["file-size"] ?? (values.quick ? "16" : "64")) * 2 ** 20,
+    source: values.source ?? TMPFS,
     baseline,
     groups,
     claims: preset?.claims ?? [],

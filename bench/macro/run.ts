@@ -18,7 +18,6 @@ import { rotate } from "./statistics.ts";
 import { countSyscalls } from "./syscall-count.ts";
 import { type Cpus, choosePlacement, type Scenario, scenarioName } from "./workloads.ts";
 
-const TMPFS = "/dev/shm";
 const PREPARE_DEADLINE_MS = 60_000;
 
 type Matrix = ReadonlyMap<Scenario, readonly string[]>;
@@ -144,8 +143,8 @@ export async function runMacro(
   const cpus = await allowedCpus();
   const steps = [...matrix.values()].reduce((sum, peers) => sum + peers.length, 0) * (options.rounds + 2);
   const berths = berthsOf(matrix, cpus);
-  for (const parent of [TMPFS, tmpdir()]) await sweepScratch(parent);
-  const source = await makeScratch(TMPFS);
+  for (const parent of new Set([options.source, tmpdir()])) await sweepScratch(parent);
+  const source = await makeScratch(options.source);
   try {
     const folder = await makeScratch(tmpdir());
     try {

@@ -1,4 +1,4 @@
-// Working directories of the macro benchmark: the source on tmpfs and the folder of mountpoints.
+// Working directories of the macro benchmark: the source and the folder of mountpoints.
 // It owns all names PREFIX-PID-*; those of a run that was killed are removed by the next one. It never removes through
 // a mount.
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
