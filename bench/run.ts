@@ -4,6 +4,7 @@ import { runCompare } from "./macro/compare.ts";
 import { runFio } from "./macro/fio/run.ts";
 import { runInGuest } from "./macro/guest.ts";
 import { allowedCpus } from "./macro/machine.ts";
+import { runMerge } from "./macro/merge.ts";
 import { HELP, parseOptions } from "./macro/options.ts";
 import { runReal } from "./macro/real/run.ts";
 import { readResult } from "./macro/results.ts";
@@ -13,8 +14,19 @@ import { runReport, writeReport } from "./report/write.ts";
 
 type Part = (words: readonly string[], signal: AbortSignal) => Promise<number>;
 
+async function page(path: string | undefined): Promise<void> {
+  if (path !== undefined) process.stderr.write(`page: ${await writeReport(path, await readResult(path))}\n`);
+}
+
+const merge: Part = async (words) => {
+  const { status, path } = await runMerge(words);
+  await page(path);
+  return status;
+};
+
 const PARTS: Record<string, Part> = {
   compare: runCompare,
+  merge,
   real: runReal,
   fio: runFio,
   guest: runInGuest,
@@ -29,9 +41,7 @@ const macro: Part = async (words, signal) => {
     return 0;
   }
   const { status, path } = await runMacro(options, ["bun run bench", ...words].join(" "), signal);
-  if (path !== undefined && options.page) {
-    process.stderr.write(`page: ${await writeReport(path, await readResult(path))}\n`);
-  }
+  if (options.page) await page(path);
   return status;
 };
 

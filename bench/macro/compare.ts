@@ -10,6 +10,7 @@ import { columns } from "./table.ts";
 
 /** A difference counts when it would come by chance less often than this: five rounds a side can show it. */
 const CHANCE = 0.01;
+const ROUNDS = 5;
 /** And when it is larger than this part of the value before. */
 const SMALLEST = 0.03;
 
@@ -89,6 +90,10 @@ export async function runCompare(words: readonly string[]): Promise<number> {
   const differences = compareResults(before, after, values.absolute);
   if (differences.length === 0) throw new Error("the two results have no workload and peer in common");
   process.stdout.write(`${formatDifferences(differences, values.absolute ? 0 : 3)}\n`);
+  const rounds = Math.min(...[before, after].map(({ cells }) => new Set(cells.map(({ round }) => round)).size));
+  if (rounds < ROUNDS) {
+    process.stderr.write(`only ${rounds} rounds: no difference can be told from chance below ${ROUNDS}\n`);
+  }
   const count = (word: Word) => differences.filter((one) => one.word === word).length;
   process.stdout.write(`${count("better")} better, ${count("worse")} worse, ${count("noise")} noise\n`);
   return count("worse") > 0 ? 1 : 0;

@@ -42,6 +42,7 @@ const QUICK_WORKLOADS = ["stat", "open", "create", "readdir", "rread", "dread128
 
 export const HELP = `use: bun run bench [options]              measures, prints a table, writes raw JSON and a page
      bun run bench compare A.json B.json  says what became better or worse; status 1 when something became worse
+     bun run bench merge A.json B.json... joins slices of a long run, or more rounds, to one result
      bun run bench report FILE.json       makes the page of an earlier run again
      bun run bench real [options]         real programs; --help lists the options
      bun run bench fio [options]          fio jobs with verification; --help lists the options

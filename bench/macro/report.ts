@@ -108,8 +108,16 @@ function summariseOne(
     syscalls: count && count.client + (count.server ?? 0),
     rssBytes: of((one) => one.server_rss_bytes),
     daemon: daemonSide(all, count),
-    quantiles: middle.quantiles,
+    quantiles: medianQuantiles(all, middle),
   };
+}
+
+// Of each quantile the median over rounds, so that one round with a pause does not draw the curve.
+function medianQuantiles(all: readonly Measured[], { quantiles }: Measured): Row["quantiles"] {
+  return quantiles.map(([fraction, us], index) => {
+    const over = all.flatMap((one) => one.quantiles[index]?.[1] ?? []);
+    return [fraction, median(over) ?? us] as const;
+  });
 }
 
 function daemonSide(all: readonly Measured[], count: Count | undefined): DaemonSide | undefined {

@@ -1,16 +1,16 @@
 // The charts of a result: which rows each shows, and how. Pure: rows in, SVG texts out.
 import * as Plot from "@observablehq/plot";
 import type { Row } from "../macro/report.ts";
-import { drawSvg, FAMILY_COLOURS, type Family, familyOf, SERIES } from "./figure.ts";
+import { drawSvg, FAMILY_COLOURS, type Family, familyOf, type Legend, peerColours, SERIES } from "./figure.ts";
 
 /** A chart: `file` is its name without ending, `group` the heading under which the page shows it. */
 export type Chart = { file: string; group: string; title: string; note: string; legend: Legend; svg: string };
-export type Legend = ReadonlyArray<readonly [name: string, colour: string]>;
 
 const WIDTH = 560;
 const LEFT = 170;
 const BAR = 22;
-const RATIO_TICKS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
+/** Where an axis of ratios has its marks. */
+export const RATIO_TICKS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100];
 /** Room for the label below an axis. */
 const BELOW = { marginBottom: 44 };
 const STACKED = ["stat", "open", "create", "rename", "readdir", "rread", "rwrite", "dread128k"];
@@ -24,6 +24,12 @@ function fileName(...words: readonly string[]): string {
 
 function scenariosOf(rows: readonly Row[]): string[] {
   return [...new Set(rows.map(({ scenario }) => scenario))];
+}
+
+/** Peers with the colours in which `peerColours` draws them. */
+export function legendOf(peers: readonly string[]): Legend {
+  const colours = peerColours(peers);
+  return peers.map((peer, index) => [peer, colours[index] ?? "currentColor"] as const);
 }
 
 const FAMILIES: Legend = Object.entries(FAMILY_COLOURS);
@@ -103,7 +109,7 @@ export function scalingLines(rows: readonly Row[]): Chart[] {
       marginRight: 150,
       x: { label: "clients", labelOffset: 38, domain: [1, most], ticks: most - 1, tickFormat: "d" },
       y: { label: "times one client", zero: true, grid: true },
-      color: { domain: peers, range: SERIES },
+      color: { domain: peers, range: peerColours(peers) },
       marks: [
         Plot.line(
           [
@@ -127,7 +133,7 @@ export function scalingLines(rows: readonly Row[]): Chart[] {
         ),
       ],
     });
-    const legend = peers.map((peer, index) => [peer, SERIES[index % SERIES.length] ?? "currentColor"] as const);
+    const legend = legendOf(peers);
     const note = "The dashed line is what perfect scaling would be.";
     return [{ file: fileName("scaling", workload), group: "More clients", title, note, legend, svg }];
   });
@@ -161,7 +167,7 @@ export function latencyCurves(rows: readonly Row[], baseline: string): Chart[] {
       width: WIDTH,
       height: 310,
       ...BELOW,
-      marginLeft: 60,
+      marginLeft: 68,
       x: { type: "log", label: "microseconds", labelOffset: 38, tickFormat: "~g", ticks: 6, grid: true },
       y: {
         type: "log",
@@ -172,10 +178,10 @@ export function latencyCurves(rows: readonly Row[], baseline: string): Chart[] {
         ticks: [1, 0.5, 0.1, 0.01, 0.001, 0.0001],
         tickFormat: (tail: number) => `${Number(((1 - tail) * 100).toFixed(2))} %`,
       },
-      color: { domain: peers, range: SERIES },
+      color: { domain: peers, range: peerColours(peers) },
       marks: [Plot.line(points, { x: "us", y: "tail", stroke: "peer", strokeWidth: 1.8 })],
     });
-    const legend = peers.map((peer, index) => [peer, SERIES[index % SERIES.length] ?? "currentColor"] as const);
+    const legend = legendOf(peers);
     const note = "Each step up is ten times rarer: half, 90 %, 99 %, 99.9 %, 99.99 % of the operations.";
     return [{ file: fileName("latency", scenario), group: "Latency", title, note, legend, svg }];
   });
@@ -221,9 +227,4 @@ export function timeStacks(rows: readonly Row[]): Chart[] {
         "Client and server on one CPU, so the parts follow one another. User time is counted in clock ticks.";
       return [{ file: fileName("time", scenario), group: "Where the time goes", title, note, legend, svg }];
     });
-}
-
-/** All charts of a result, in the order of the page. */
-export function allCharts(rows: readonly Row[], baseline: string): Chart[] {
-  return [...ratioBars(rows, baseline), ...timeStacks(rows), ...scalingLines(rows), ...latencyCurves(rows, baseline)];
 }

@@ -3,7 +3,10 @@
 import { expect, test } from "vitest";
 import type { Row } from "../macro/report.ts";
 import type { Result } from "../macro/results.ts";
-import { allCharts, clientsOf, latencyCurves, partsOf, ratioBars, scalingLines, timeStacks } from "./charts.ts";
+import { allCharts } from "./all-charts.ts";
+import { clientsOf, latencyCurves, partsOf, ratioBars, scalingLines, timeStacks } from "./charts.ts";
+import { peerColours, standaloneSvg } from "./figure.ts";
+import { overview } from "./overview.ts";
 import { escapeHtml, makePage } from "./page.ts";
 
 function row(scenario: string, peer: string, rate: number, ratio: number): Row {
@@ -91,6 +94,28 @@ test("timeStacks, partsOf: parts of an operation sum up to its time", () => {
 test("clientsOf: reads threads from a scenario's name", () => {
   expect(clientsOf("stat x16 @none")).toEqual({ workload: "stat", clients: 16 });
   expect(clientsOf("stat")).toEqual({ workload: "stat", clients: 1 });
+});
+
+test("overview: a dot for each peer but the baseline and no FUSE, none for a single workload", () => {
+  const [chart] = overview([...ROWS, row("stat", "raw", 1e6, 20)], "passthrough_ll");
+  expect(chart?.legend.map(([name]) => name)).toEqual(["rfuse-dev"]);
+  expect(chart?.svg.match(/<circle/g)?.length).toBe(3);
+  expect(overview(ROWS.slice(0, 2), "passthrough_ll")).toEqual([]);
+});
+
+test("standaloneSvg: has title, legend and the drawing, in more rows where they are long", () => {
+  const svg = '<svg width="200" height="50"><title>x</title></svg>';
+  const legend = ["one", "two", "three and more words", "four and more words"].map((name) => [name, "#123"] as const);
+  const alone = standaloneSvg({ title: "a & b", legend, svg });
+  expect(alone).toContain(">a &amp; b</text>");
+  expect(alone.match(/<rect/g)?.length).toBe(4);
+  expect(alone).toMatch(/^<svg [^>]*width="200" height="138"/);
+  expect(alone).toContain('y="88"');
+});
+
+test("peerColours: no two of a chart are alike", () => {
+  const peers = ["raw", "rfuse-dev", "rfuse-uring", "somebody", "somebody-else", "ll-newer", "passthrough_ll"];
+  expect(new Set(peerColours(peers)).size).toBe(peers.length);
 });
 
 test("makePage: shows every figure, chart and goal, says what is missing, and loads nothing", () => {

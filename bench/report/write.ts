@@ -2,7 +2,8 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Result, readResult } from "../macro/results.ts";
-import { allCharts } from "./charts.ts";
+import { allCharts } from "./all-charts.ts";
+import { standaloneSvg } from "./figure.ts";
 import { makePage } from "./page.ts";
 
 /** Writes them and resolves to the page's path. */
@@ -11,7 +12,7 @@ export async function writeReport(path: string, result: Result): Promise<string>
   const charts = allCharts(result.summary, result.settings.baseline);
   await rm(stem, { recursive: true, force: true });
   await mkdir(stem, { recursive: true });
-  for (const { file, svg } of charts) await writeFile(join(stem, `${file}.svg`), svg);
+  for (const chart of charts) await writeFile(join(stem, `${chart.file}.svg`), standaloneSvg(chart));
   await writeFile(`${stem}.html`, makePage(result, charts));
   return `${stem}.html`;
 }
