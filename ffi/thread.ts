@@ -10,6 +10,7 @@ const CLONE_FS = 0x200;
 const RLIMIT_NOFILE = 7;
 const CAPABILITY_VERSION_3 = 0x20080522;
 const SYS_CAPGET = process.arch === "arm64" ? 90 : 125;
+const SYS_TGKILL = process.arch === "arm64" ? 131 : 234;
 const SYS_CAPSET = process.arch === "arm64" ? 91 : 126;
 
 /** Capability numbers used here. */
@@ -30,6 +31,9 @@ export const gettid = (): number => libc.gettid();
 export const setfsuid = (uid: number): number => libc.setfsuid(uid);
 export const setfsgid = (gid: number): number => libc.setfsgid(gid);
 export const umask = (mask: number): number => libc.umask(mask);
+
+/** Whether thread `tid` of this process has not ended. */
+export const threadLives = (tid: number): boolean => libc.syscall(SYS_TGKILL, process.pid, tid, 0, 0, 0, 0) === 0;
 
 /** Gives the calling thread a file mode mask and working directory of its own. Result 0 or -errno. */
 export const unshareFs = (): number => checked(libc.unshare(CLONE_FS));

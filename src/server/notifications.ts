@@ -160,10 +160,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     deleteEntry: (parent, child, name) =>
       send(
         [parent, child],
-        ending(encodeDeleteEntry(parent, child, name), (known) => {
-          known.changedName(parent, name);
-          known.changedNode(child);
-        }),
+        ending(encodeDeleteEntry(parent, child, name), (known) => known.changedName(parent, name, child)),
       ),
     store: (nodeid, offset, data) =>
       send(

@@ -28,6 +28,7 @@ export interface HammerReport {
 
 const NODEID = 5;
 const SIZE = FuseAttrOut.at.attr + FuseAttrOut.spec.attr.at.size;
+const MODE = FuseAttrOut.at.attr + FuseAttrOut.spec.attr.at.mode;
 const OUT = 2048;
 const CONTEXT = RfuseBpfContext.at;
 
@@ -52,6 +53,7 @@ function hammer({ settings, program, words, rounds, seed }: HammerOrder): Hammer
     cache.begin(request);
     const size = handle();
     request.setU64(OUT + SIZE, size);
+    request.setU32(OUT + MODE, 0o100644);
     cache.end(request, 0, FuseAttrOut.size);
     return size;
   }

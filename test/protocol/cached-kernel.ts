@@ -5,7 +5,7 @@
 import { OPCODES, type OpcodeName } from "../../src/abi/fuse-opcodes.ts";
 import { FuseEntryOut } from "../../src/abi/fuse-structs.ts";
 import { RFUSE_BPF, RfuseBpfContext } from "../../src/abi/ring.ts";
-import { MetadataCache } from "../../src/bpf/cache/metadata-cache.ts";
+import { type CacheSettings, MetadataCache } from "../../src/bpf/cache/metadata-cache.ts";
 import { type CachedOpcode, type CacheOptions, openCache } from "../../src/bpf/cache/open-cache.ts";
 import type { Filesystem } from "../../src/fs/filesystem.ts";
 import { createFakeKernel, type FakeKernel } from "./fake-kernel.ts";
@@ -34,6 +34,8 @@ export interface Parts {
 export interface CachedKernel extends Disposable {
   readonly daemon: FakeKernel;
   readonly cache: MetadataCache;
+  /** What another worker of the same mount is told. */
+  readonly settings: CacheSettings;
   /** Lookups that this kernel holds, by nodeid. */
   readonly held: Map<number, number>;
   readonly answers: { program: number; daemon: number };
@@ -99,6 +101,7 @@ export function createCachedKernel(filesystem: Filesystem, options: CachedKernel
   const kernel: CachedKernel = {
     daemon,
     cache,
+    settings: opened.settings,
     held,
     answers,
     ask(name, nodeid, parts = {}) {

@@ -38,6 +38,30 @@ describe.runIf(root)("MetadataCache: nodes", () => {
     expect(field(getattr(kernel, file), ATTR.nlink)).toBe(1);
   });
 
+  it("a name that changed from outside and that nobody remembers drops all attributes, unless its node is told", () => {
+    const kernel = start(undefined, { entries: 8 });
+    const [file, bystander] = [make(kernel, "file"), make(kernel, "bystander")];
+    kernel.ask("LINK", 1, { arg: arg.link(file), name: "other" });
+    for (let count = 0; count < 64; count++) lookup(kernel, `nothing ${count}`);
+    const kept = () => [file, bystander].map((nodeid) => kernel.askProgram("GETATTR", nodeid) !== undefined);
+    for (const nodeid of [file, bystander]) twice(() => getattr(kernel, nodeid));
+    expect(kept()).toEqual([true, true]);
+    kernel.cache.changedName(1, "other", file);
+    expect(kept()).toEqual([false, true]);
+    getattr(kernel, file);
+    kernel.cache.changedName(1, "other");
+    expect(kept()).toEqual([false, false]);
+  });
+
+  it("a name that was not there and changed from outside ends no more than itself and its directory", () => {
+    const kernel = start();
+    const file = make(kernel, "file");
+    lookup(kernel, "new");
+    kernel.cache.changedName(1, "new");
+    expect(kernel.askProgram("LOOKUP", 1, { name: "new" })).toBeUndefined();
+    expect(kernel.askProgram("GETATTR", file)).toBeDefined();
+  });
+
   it("FORGET: a node that was looked up again meanwhile stays, and goes with the last", () => {
     const told: number[] = [];
     const kernel = start(() => ({ forget: (_: number, nlookup: number) => void told.push(nlookup) }));
@@ -50,6 +74,63 @@ describe.runIf(root)("MetadataCache: nodes", () => {
     kernel.forget(file)();
     expect(told).toEqual([1]);
     expect(kernel.askProgram("LOOKUP", 1, { name: "file" })).toBeUndefined();
+  });
+
+  const ILLEGAL: Record<string, (entry: RequestView<"LOOKUP">["entry"]) => void> = {
+    "nanoseconds of a time": (entry) => {
+      entry.attr.mtimensec = 1_000_000_000;
+    },
+    "nanoseconds of how long attributes hold": (entry) => {
+      entry.attr_valid_nsec = 1_000_000_000;
+    },
+    "nanoseconds of how long the name holds": (entry) => {
+      entry.entry_valid_nsec = 0xffff_ffff;
+    },
+    "a type that there is not": (entry) => {
+      entry.attr.mode = 0o030644;
+    },
+    "a size from 2^63": (entry) => {
+      entry.attr.size = (2n ** 63n) as never;
+    },
+  };
+  it.each(Object.entries(ILLEGAL))(
+    "LOOKUP: what the module would refuse after it was counted is not kept: %s",
+    (_what, spoil) => {
+      const kernel = start((base) => ({
+        lookup(req: RequestView<"LOOKUP">) {
+          const result = base.lookup(req);
+          spoil(req.entry);
+          return result;
+        },
+      }));
+      const file = make(kernel, "file");
+      kernel.cache.changedAll();
+      expect(nodeidOf(twice(() => lookup(kernel, "file")))).toBe(file);
+      expect(kernel.askProgram("LOOKUP", 1, { name: "file" })).toBeUndefined();
+    },
+  );
+
+  it("LOOKUP: a node that became another one is not kept while the kernel still has the first", () => {
+    for (const second of [
+      { generation: 2, type: 0o100000 },
+      { generation: 1, type: 0o040000 },
+    ]) {
+      let now = { generation: 1, type: 0o100000 };
+      const kernel = start(() => ({
+        lookup(req: RequestView<"LOOKUP">) {
+          req.entry.nodeid = 5;
+          req.entry.generation = now.generation;
+          req.entry.attr.mode = now.type + 0o644;
+          return 0;
+        },
+        forget: () => {},
+      }));
+      expect(twice(() => lookup(kernel, "a")).by).toBe("program");
+      now = second;
+      lookup(kernel, "b"); // the kernel learns of it by this reply
+      for (const name of ["a", "b"]) expect(kernel.askProgram("LOOKUP", 1, { name }), name).toBeUndefined();
+      expect(twice(() => lookup(kernel, "b")).by).toBe("program");
+    }
   });
 
   it("a nodeid that comes again is another node, with a generation and without", () => {

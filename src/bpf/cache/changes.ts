@@ -19,7 +19,8 @@ import type { Request } from "../../codec/request.ts";
 import { KIND } from "./layout.ts";
 import { NameVisit, UNKNOWN } from "./name-visit.ts";
 import type { Names } from "./names.ts";
-import { ATTR_SOURCE, keepEntry, type Plan } from "./reads.ts";
+import { ATTR_SOURCE } from "./node-source.ts";
+import { keepEntry, type Plan } from "./reads.ts";
 import type { Tables, Visit } from "./visit.ts";
 
 const O_TRUNC = 0o1000;
@@ -220,3 +221,9 @@ export const CHANGES: { readonly [Name in OpcodeName]?: Plan } = {
   RENAME: renaming(FuseRenameIn.at.newdir, -1),
   RENAME2: renaming(FuseRename2In.at.newdir, FuseRename2In.at.flags),
 };
+
+/**
+ * Whether a request of the opcode changes what is kept of more than times of access: whoever answers it in the filesystem's
+ * place, or opens a file by FUSE passthrough, keeps the change from the cache.
+ */
+export const changesKept = (opcode: OpcodeName): boolean => CHANGES[opcode] !== undefined && CHANGES[opcode] !== ATIME;

@@ -2,8 +2,9 @@
 // in one order. `stamp` counts up with every beginning and end of a change. What a request found out may be kept under a
 // key if no change of that key is going on and none has ended or begun since the request began.
 // State by bucket of keys (lock, changes going on, stamp of the last one); the daemon's alone, for all its workers.
+// A change whose worker ended before `leave` goes on for ever: what it concerns is not kept any more, which is safe.
 
-import { lock, unlock } from "../../fs/spin-lock.ts";
+import { lock, type Repair, unlock } from "../../fs/spin-lock.ts";
 
 const HEADER_WORDS = 16;
 const H = { stamp: 0, lock: 1, allBusy: 2, allStamp: 3, incarnation: 4, filled: 5, overtaken: 6, emptied: 7 } as const;
@@ -20,6 +21,13 @@ const later = (a: number, b: number): boolean => ((a - b) | 0) > 0;
 export class Coherence {
   private readonly words: Int32Array;
   private readonly first: number;
+  private clear: (bucket: number) => void = () => {};
+  private readonly repairBucket: Repair = (at) => {
+    const bucket = (at - this.first - BUCKET.lock) / BUCKET_WORDS;
+    this.note(bucket, 0);
+    this.clear(bucket);
+  };
+  private readonly repairAll: Repair = () => this.stampAll();
 
   /** Bytes for all kinds of keys together. */
   static byteLength(buckets: number): number {
@@ -36,9 +44,14 @@ export class Coherence {
     return Atomics.load(this.words, H.stamp);
   }
 
+  /** `clear` is told of a bucket that a worker left locked when it ended: what it was writing there is whole no more. */
+  repairs(clear: (bucket: number) => void): void {
+    this.clear = clear;
+  }
+
   /** Locks a bucket; nothing between here and `unlock` throws or waits. Hot. */
   lock(bucket: number): void {
-    lock(this.words, this.first + bucket * BUCKET_WORDS + BUCKET.lock);
+    lock(this.words, this.first + bucket * BUCKET_WORDS + BUCKET.lock, this.repairBucket);
   }
   unlock(bucket: number): void {
     unlock(this.words, this.first + bucket * BUCKET_WORDS + BUCKET.lock);
@@ -112,10 +125,14 @@ export class Coherence {
   // Whoever sees no change going on must see its last stamp: so that comes first at the end, and last at the beginning.
   private noteAll(change: 1 | -1): void {
     const { words } = this;
-    lock(words, H.lock);
+    lock(words, H.lock, this.repairAll);
     if (change > 0) Atomics.add(words, H.allBusy, 1);
-    Atomics.store(words, H.allStamp, (Atomics.add(words, H.stamp, 1) + 1) | 0);
+    this.stampAll();
     if (change < 0) Atomics.sub(words, H.allBusy, 1);
     unlock(words, H.lock);
+  }
+
+  private stampAll(): void {
+    Atomics.store(this.words, H.allStamp, (Atomics.add(this.words, H.stamp, 1) + 1) | 0);
   }
 }

@@ -4,9 +4,9 @@
 
 import type { BpfAssembler, MapReference } from "../assembler.ts";
 import { CONTEXT, VERDICT } from "../context.ts";
-import { type Register, r0, r1, r2, r3, r6, r7, r8, r9, r10 } from "../instructions.ts";
-import { emitHashNode } from "./hash.ts";
-import { TICK_SHIFT, WAYS } from "./layout.ts";
+import { type Register, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10 } from "../instructions.ts";
+import { emitHashName, emitHashNode } from "./hash.ts";
+import { type KeyedShape, TICK_SHIFT, WAYS } from "./layout.ts";
 
 /** The cache's maps. */
 export interface CacheMaps {
@@ -64,7 +64,7 @@ export function sameControl(program: BpfAssembler, { control }: CacheMaps, word:
 }
 
 /** r0 = the epochs of the context's node, of which the map has `count`; `field` of them is what `own` of the slot says. */
-export function sameEpoch(
+function sameEpoch(
   program: BpfAssembler,
   maps: CacheMaps,
   { count, field, own }: { readonly count: number; readonly field: number; readonly own: number },
@@ -76,7 +76,7 @@ export function sameEpoch(
 }
 
 /** The context's name, of at most `most` bytes, is the slot's; else UPCALL. */
-export function sameName(program: BpfAssembler, length: number, name: number, most: number): void {
+function sameName(program: BpfAssembler, length: number, name: number, most: number): void {
   program.load("u32", r3, r6, CONTEXT.name_len).load("u32", r1, r7, length).jump("ne", r1, r3, "upcall");
   for (let index = 0; index < most; index += 8) {
     program.jump("le", r3, index, "named");
@@ -86,6 +86,30 @@ export function sameName(program: BpfAssembler, length: number, name: number, mo
       .jump("ne", r1, r2, "upcall");
   }
   program.label("named");
+}
+
+/**
+ * r7 = the slot of the context's node and name in `map`, which holds `buckets`, as it is now; r8 its seq, r9 the time, r0
+ * the node's epochs, of which there are `epochs`; else UPCALL.
+ */
+export function findKeyed(
+  program: BpfAssembler,
+  maps: CacheMaps,
+  shape: KeyedShape,
+  { map, buckets, epochs }: { readonly map: MapReference; readonly buckets: number; readonly epochs: number },
+): void {
+  emitHashName(program, shape.nameBytes);
+  program.store("u64", r10, STACK.hash, r1).alu32("and", r1, buckets - 1);
+  element(program, map, r1);
+  program.load("u64", r4, r6, CONTEXT.nodeid).load("u64", r5, r10, STACK.hash);
+  findWay(program, shape.size, (miss) => {
+    program.load("u32", r1, r7, shape.hash).jump("ne", r1, r5, miss);
+    program.load("u64", r1, r7, shape.node).jump("ne", r1, r4, miss);
+  });
+  sameName(program, shape.length, shape.name, shape.nameBytes);
+  begin(program, shape.seq, shape.expires);
+  sameControl(program, maps, shape.allOf, shape.all);
+  sameEpoch(program, maps, { count: epochs, field: shape.epochOf, own: shape.epoch });
 }
 
 /** Copies whole words of 8 bytes from the slot to the context. */

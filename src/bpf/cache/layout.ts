@@ -90,6 +90,37 @@ export const Control = defineStruct("cache_control", 16, {
   reserved: "u32",
 });
 
+/** Slots that are found by a node and some bytes, and outdated by a counter of the node and one of all. Byte offsets. */
+export interface KeyedShape {
+  readonly size: number;
+  readonly seq: number;
+  readonly used: number;
+  readonly expires: number;
+  /** 0 where the slot is empty. */
+  readonly node: number;
+  readonly hash: number;
+  readonly length: number;
+  readonly name: number;
+  readonly nameBytes: number;
+  readonly epoch: number;
+  readonly all: number;
+  /** What `epoch` and `all` were read from: in `Epochs` and in `Control`. */
+  readonly epochOf: number;
+  readonly allOf: number;
+}
+
+export const NAME_SHAPE: KeyedShape = {
+  ...NameSlot.at,
+  ...{ size: NameSlot.size, node: NameSlot.at.parent, nameBytes: NAME_BYTES },
+  ...{ epochOf: Epochs.at.names, allOf: Control.at.names },
+};
+
+export const VALUE_SHAPE: KeyedShape = {
+  ...ValueSlot.at,
+  ...{ size: ValueSlot.size, node: ValueSlot.at.nodeid, nameBytes: VALUE_NAME_MAX + 1 },
+  ...{ epochOf: Epochs.at.values, allOf: Control.at.values },
+};
+
 /** Slots of one bucket: where a key may be. */
 export const WAYS = 4;
 /** Nanoseconds of a tick, as a power of two. */

@@ -6,23 +6,9 @@ import { ERRNO } from "../../../ffi/errno.ts";
 import { FuseAttrOut, FuseEntryOut } from "../../abi/fuse-structs.ts";
 import { BpfAssembler } from "../assembler.ts";
 import { CONTEXT } from "../context.ts";
-import { r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10 } from "../instructions.ts";
-import {
-  begin,
-  type CacheMaps,
-  copy,
-  element,
-  end,
-  fence,
-  findWay,
-  STACK,
-  sameControl,
-  sameEpoch,
-  sameName,
-  verdicts,
-} from "./emit.ts";
-import { emitHashName } from "./hash.ts";
-import { Control, Epochs, type Geometry, KIND, NAME_BYTES, NameSlot, NodeSlot, TICK_SHIFT, WAYS } from "./layout.ts";
+import { r0, r1, r2, r3, r5, r6, r7, r8, r9, r10 } from "../instructions.ts";
+import { type CacheMaps, copy, element, end, fence, findKeyed, STACK, sameControl, verdicts } from "./emit.ts";
+import { Control, type Geometry, KIND, NAME_SHAPE, NameSlot, NodeSlot, TICK_SHIFT, WAYS } from "./layout.ts";
 
 const NODE_AT = NodeSlot.at;
 const NAME_AT = NameSlot.at;
@@ -34,18 +20,7 @@ const COMMITS = 4;
 /** r7 = the slot of the context's node and name. */
 function findName(program: BpfAssembler, maps: CacheMaps, { nameBuckets, epochs }: Geometry): void {
   program.load("u32", r1, r6, CONTEXT.name_len).jump("eq", r1, 0, "upcall");
-  emitHashName(program, NAME_BYTES);
-  program.store("u64", r10, STACK.hash, r1).alu32("and", r1, nameBuckets - 1);
-  element(program, maps.names, r1);
-  program.load("u64", r4, r6, CONTEXT.nodeid).load("u64", r5, r10, STACK.hash);
-  findWay(program, NameSlot.size, (miss) => {
-    program.load("u32", r1, r7, NAME_AT.hash).jump("ne", r1, r5, miss);
-    program.load("u64", r1, r7, NAME_AT.parent).jump("ne", r1, r4, miss);
-  });
-  sameName(program, NAME_AT.length, NAME_AT.name, NAME_BYTES);
-  begin(program, NAME_AT.seq, NAME_AT.expires);
-  sameControl(program, maps, Control.at.names, NAME_AT.all);
-  sameEpoch(program, maps, { count: epochs, field: Epochs.at.names, own: NAME_AT.epoch });
+  findKeyed(program, maps, NAME_SHAPE, { map: maps.names, buckets: nameBuckets, epochs });
 }
 
 /** How long the kernel may keep the answer. */

@@ -6,12 +6,12 @@ import { OPCODES } from "../../abi/fuse-opcodes.ts";
 import type { Request } from "../../codec/request.ts";
 import { CHANGES } from "./changes.ts";
 import { type CacheCounters, Coherence } from "./coherence.ts";
-import type { CacheMemory, Geometry } from "./layout.ts";
-import { KIND } from "./layout.ts";
+import { type CacheMemory, Epochs, type Geometry, KIND, WAYS } from "./layout.ts";
 import { Lifetime } from "./lifetime.ts";
-import { NameVisit } from "./name-visit.ts";
+import { NameVisit, UNKNOWN } from "./name-visit.ts";
 import { Names } from "./names.ts";
 import { NodeCounts } from "./node-counts.ts";
+import { NodeEpochs } from "./node-epochs.ts";
 import { Nodes } from "./nodes.ts";
 import { type Plan, READS } from "./reads.ts";
 import { Values } from "./values.ts";
@@ -25,14 +25,15 @@ export interface CacheSettings {
   readonly ttlMs: number;
 }
 
-/** Nodes that may owe lookups at once, for each slot; and those open by passthrough. */
+/** Nodes that may owe lookups at once, for each bucket; and those open by passthrough, three quarters of so many. */
 const DEBTS_PER_BUCKET = 16;
-const OPENS = 4096;
+const OPENS_AT_LEAST = 4096;
 
 interface StatePlaces {
   readonly debts: number;
   readonly debtCapacity: number;
   readonly opens: number;
+  readonly openCapacity: number;
   readonly bytes: number;
 }
 
@@ -40,7 +41,8 @@ function placesOf({ nodeBuckets, nameBuckets, valueBuckets }: Geometry): StatePl
   const debts = Math.ceil(Coherence.byteLength(nodeBuckets + nameBuckets + valueBuckets) / 8) * 8;
   const debtCapacity = nodeBuckets * DEBTS_PER_BUCKET;
   const opens = debts + NodeCounts.byteLength(debtCapacity);
-  return { debts, debtCapacity, opens, bytes: opens + NodeCounts.byteLength(OPENS) };
+  const openCapacity = Math.max(OPENS_AT_LEAST, nodeBuckets * WAYS);
+  return { debts, debtCapacity, opens, openCapacity, bytes: opens + NodeCounts.byteLength(openCapacity) };
 }
 
 /** Memory of the daemon's own for a cache. */
@@ -65,9 +67,9 @@ export class MetadataCache {
 
   constructor({ memory, geometry, choice, ttlMs }: CacheSettings) {
     const { nodeBuckets, nameBuckets, valueBuckets } = geometry;
-    const { debts, debtCapacity, opens } = placesOf(geometry);
+    const { debts, debtCapacity, opens, openCapacity } = placesOf(geometry);
     const control = new Int32Array(memory.control, 0, 4);
-    const epochs = new Int32Array(memory.epochs, 0, geometry.epochs * 4);
+    const epochs = new NodeEpochs(new Int32Array(memory.epochs, 0, geometry.epochs * (Epochs.size >> 2)));
     const lifetime = new Lifetime(ttlMs);
     const [ofNodes, ofNames, ofValues] = [0, nodeBuckets, nodeBuckets + nameBuckets].map(
       (first) => new Coherence(memory.state, first),
@@ -79,7 +81,7 @@ export class MetadataCache {
       nodes: new Nodes(memory.nodes, nodeBuckets, control, ofNodes, lifetime, owed),
       names: new Names(memory.names, nameBuckets, control, epochs, ofNames, lifetime),
       values: new Values(memory.values, valueBuckets, control, epochs, ofValues, lifetime),
-      opens: new NodeCounts(memory.state, opens, OPENS),
+      opens: new NodeCounts(memory.state, opens, openCapacity),
     };
   }
 
@@ -121,24 +123,37 @@ export class MetadataCache {
     this.tables.nodes.touch(nodeid);
   }
 
-  /** A name has changed without a request, and with it its directory and what it led to. */
-  changedName(parent: number, name: string | Uint8Array): void {
+  /**
+   * A name has changed without a request, and with it its directory and what it led to, which has a link less or more:
+   * `led`, or what is remembered of the name; where nothing is, the attributes of every node.
+   */
+  changedName(parent: number, name: string | Uint8Array, led?: number): void {
     const { names, nodes } = this.tables;
     const bytes = typeof name === "string" ? encoder.encode(name) : name;
     const visit = new NameVisit();
     names.see(visit, parent, bytes, 0, bytes.length);
     names.touch(visit);
     nodes.touch(parent);
+    if (led !== undefined) this.changedNode(led);
     if (visit.kind === KIND.NODE) this.changedNode(visit.nodeid);
+    else if (visit.kind === UNKNOWN && led === undefined) this.changedAny(() => nodes.emptyAll());
   }
 
   /** Anything may have changed without a request. */
   changedAll(): void {
-    const { coherence, nodes, names, values } = this.tables;
+    const { nodes, names, values } = this.tables;
+    this.changedAny(() => {
+      nodes.emptyAll();
+      names.emptyAll();
+      values.emptyAll();
+    });
+  }
+
+  // What requests are finding out meanwhile is outdated, too.
+  private changedAny(empty: () => void): void {
+    const { coherence } = this.tables;
     coherence.enterAll();
-    nodes.emptyAll();
-    names.emptyAll();
-    values.emptyAll();
+    empty();
     coherence.leaveAll();
   }
 

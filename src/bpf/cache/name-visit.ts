@@ -1,19 +1,12 @@
 // Owns: one name of one request, between its beginning and its reply. Data alone.
 
+import { Key } from "./keyed-slots.ts";
+
 /** Nothing is known about a name. */
 export const UNKNOWN = -1;
 
-const NO_BYTES = new Uint8Array(0);
-
-/** One name of one request: where it is and what was known; kept by the request's visit and used again. */
-export class NameVisit {
-  parent = 0;
-  /** Bytes of the name, in the request's arena. */
-  bytes: Uint8Array = NO_BYTES;
-  at = 0;
-  length = 0;
-  hash = 0;
-  bucket = 0;
+/** One name of one request: which it is and what was known; kept by the request's visit and used again. */
+export class NameVisit extends Key {
   /** Epochs when the request began. */
   epoch = 0;
   all = 0;

@@ -6,11 +6,12 @@ import { KIND, NAME_BYTES, NameSlot, WAYS } from "./layout.ts";
 import { Lifetime } from "./lifetime.ts";
 import { NameVisit } from "./name-visit.ts";
 import { Names } from "./names.ts";
+import { NodeEpochs } from "./node-epochs.ts";
 
 /** What is written by a change of a name of `length` bytes that ends well. */
 function written(length: number): number {
   const memory = new SharedArrayBuffer(NameSlot.size * WAYS);
-  const [control, epochs] = [new Int32Array(4), new Int32Array(4)];
+  const [control, epochs] = [new Int32Array(4), new NodeEpochs(new Int32Array(4))];
   const coherence = new Coherence(new SharedArrayBuffer(Coherence.byteLength(1)), 0);
   const names = new Names(memory, 1, control, epochs, coherence, new Lifetime(1000));
   const visit = new NameVisit();

@@ -5,18 +5,13 @@
 import { FuseEntryOut } from "../../abi/fuse-structs.ts";
 import type { Request } from "../../codec/request.ts";
 import type { Coherence } from "./coherence.ts";
-import { hashName, hashNode } from "./hash.ts";
-import { Control, Epochs, KIND, NAME_BYTES, NameSlot, WAYS } from "./layout.ts";
+import { KeyedSlots } from "./keyed-slots.ts";
+import { Control, KIND, NAME_BYTES, NAME_SHAPE, NameSlot } from "./layout.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { type NameVisit, UNKNOWN } from "./name-visit.ts";
+import type { NodeEpochs } from "./node-epochs.ts";
 
-const WORDS = NameSlot.size >> 2;
 const AT = NameSlot.at;
-const SEQ = AT.seq >> 2;
-const USED = AT.used >> 2;
-const PARENT = AT.parent >> 2;
-const HASH = AT.hash >> 2;
-const LENGTH = AT.length >> 2;
 const EPOCH = AT.epoch >> 2;
 const ALL = AT.all >> 2;
 const KIND_AT = AT.kind >> 2;
@@ -26,39 +21,33 @@ const VALID_NSEC = AT.entry_valid_nsec >> 2;
 const VALID = AT.entry_valid >> 2;
 const NODEID = AT.nodeid >> 2;
 const GENERATION = AT.generation >> 2;
+const USED = AT.used >> 2;
 const EXPIRES = AT.expires >> 2;
 const CONTROL_NAMES = Control.at.names >> 2;
-const EPOCH_WORDS = Epochs.size >> 2;
 const ENTRY = FuseEntryOut.at;
 const WORD = 0x1_0000_0000;
 
 export class Names {
+  private readonly slots: KeyedSlots;
   private readonly words: Int32Array;
-  private readonly bytes: Uint8Array;
-  private readonly mask: number;
 
   constructor(
     memory: SharedArrayBuffer,
     buckets: number,
     private readonly control: Int32Array,
-    private readonly epochs: Int32Array,
+    private readonly epochs: NodeEpochs,
     private readonly coherence: Coherence,
     private readonly lifetime: Lifetime,
   ) {
-    this.words = new Int32Array(memory, 0, buckets * WAYS * WORDS);
-    this.bytes = new Uint8Array(memory);
-    this.mask = buckets - 1;
+    this.slots = new KeyedSlots(memory, buckets, NAME_SHAPE, lifetime);
+    this.words = this.slots.words;
+    coherence.repairs((bucket) => this.slots.clear(bucket));
   }
 
   /** Says which name it is, before the request's handler runs. Hot. */
   see(visit: NameVisit, parent: number, bytes: Uint8Array, at: number, length: number): void {
-    visit.parent = parent;
-    visit.bytes = bytes;
-    visit.at = at;
-    visit.length = length;
-    visit.hash = hashName(parent, bytes, at, length);
-    visit.bucket = visit.hash & this.mask;
-    visit.epoch = Atomics.load(this.epochs, this.epochOf(parent));
+    this.slots.identify(visit, parent, bytes, at, length);
+    visit.epoch = this.epochs.read(parent, "names");
     visit.all = Atomics.load(this.control, CONTROL_NAMES);
     visit.own = 0;
   }
@@ -79,16 +68,16 @@ export class Names {
   leave(visit: NameVisit, kind: number, nodeid: number, by: NameVisit): void {
     const { coherence } = this;
     coherence.lock(visit.bucket);
-    const slot = this.find(visit);
+    const slot = this.slots.find(visit);
     const fits = visit.length < NAME_BYTES;
     if (kind !== UNKNOWN && fits && coherence.isAlone(visit.bucket, visit.own)) {
-      const mine = slot < 0 ? this.take(visit) : slot;
+      const mine = slot < 0 ? this.slots.take(visit) : slot;
       this.know(mine, visit, kind, nodeid);
       if (by.kind !== UNKNOWN) {
-        this.words[mine * WORDS + EXPIRES] = by.expiresLow;
-        this.words[mine * WORDS + EXPIRES + 1] = by.expiresHigh;
+        this.words[mine + EXPIRES] = by.expiresLow;
+        this.words[mine + EXPIRES + 1] = by.expiresHigh;
       }
-    } else if (slot >= 0) this.drop(slot);
+    } else if (slot >= 0) this.slots.drop(slot);
     coherence.leave(visit.bucket);
     coherence.unlock(visit.bucket);
   }
@@ -96,8 +85,8 @@ export class Names {
   /** Ends the change: `fill` has said what the name leads to. Hot. */
   leaveAsIs(visit: NameVisit): void {
     this.coherence.lock(visit.bucket);
-    const slot = this.coherence.isAlone(visit.bucket, visit.own) ? -1 : this.find(visit);
-    if (slot >= 0) this.drop(slot);
+    const slot = this.coherence.isAlone(visit.bucket, visit.own) ? -1 : this.slots.find(visit);
+    if (slot >= 0) this.slots.drop(slot);
     this.coherence.leave(visit.bucket);
     this.coherence.unlock(visit.bucket);
   }
@@ -107,8 +96,8 @@ export class Names {
     this.coherence.lock(visit.bucket);
     this.coherence.touch(visit.bucket);
     this.recall(visit);
-    const slot = this.find(visit);
-    if (slot >= 0) this.drop(slot);
+    const slot = this.slots.find(visit);
+    if (slot >= 0) this.slots.drop(slot);
     this.coherence.unlock(visit.bucket);
   }
 
@@ -119,7 +108,7 @@ export class Names {
 
   /** Names in a directory that the kernel forgets lead nowhere, should its nodeid come again. Hot. */
   forgetDirectory(nodeid: number): void {
-    Atomics.add(this.epochs, this.epochOf(nodeid), 1);
+    this.epochs.advance(nodeid, "names");
   }
 
   /**
@@ -143,16 +132,15 @@ export class Names {
     coherence.lock(bucket);
     const mayKeep = own === 0 ? coherence.mayKeep(bucket, began) : coherence.isAlone(bucket, own);
     if (mayKeep && coherence.mayKeepAny(began)) {
-      const found = this.find(visit);
-      const slot = found < 0 ? this.take(visit) : found;
-      const base = slot * WORDS;
-      this.know(slot, visit, kind, from < 0 ? 0 : request.u64(from + ENTRY.nodeid));
+      const found = this.slots.find(visit);
+      const base = found < 0 ? this.slots.take(visit) : found;
+      this.know(base, visit, kind, from < 0 ? 0 : request.u64(from + ENTRY.nodeid));
       words[base + NODE] = node;
       words[base + INCARNATION] = incarnation;
       this.copy(base + GENERATION, request.words, from, ENTRY.generation, 2);
       this.copy(base + VALID, request.words, from, ENTRY.entry_valid, 2);
       this.copy(base + VALID_NSEC, request.words, from, ENTRY.entry_valid_nsec, 1);
-      if (!silent) Atomics.add(words, base + SEQ, 1);
+      if (!silent) this.slots.open(base);
     }
     coherence.unlock(bucket);
   }
@@ -162,19 +150,13 @@ export class Names {
     for (let word = 0; word < count; word++) this.words[to + word] = from < 0 ? 0 : (reply[at + word] as number);
   }
 
-  private epochOf(nodeid: number): number {
-    const mask = this.epochs.length / EPOCH_WORDS - 1;
-    return (hashNode(nodeid) & mask) * EPOCH_WORDS + (Epochs.at.names >> 2);
-  }
-
   // What is known of the name; it is not answered any more.
   private recall(visit: NameVisit): void {
     const { words } = this;
-    const slot = this.find(visit);
+    const base = this.slots.find(visit);
     visit.kind = UNKNOWN;
-    if (slot < 0) return;
-    const base = slot * WORDS;
-    this.endSlot(slot);
+    if (base < 0) return;
+    this.slots.end(base);
     const valid = words[base + EPOCH] === visit.epoch && words[base + ALL] === visit.all;
     if (!valid || words[base + KIND_AT] === KIND.EMPTY || this.lifetime.isOver(words, base + EXPIRES)) return;
     visit.kind = words[base + KIND_AT] as number;
@@ -183,56 +165,10 @@ export class Names {
     visit.expiresHigh = words[base + EXPIRES + 1] as number;
   }
 
-  // hot
-  private find({ bucket, hash, parent, length, bytes, at }: NameVisit): number {
-    const { words } = this;
-    for (let slot = bucket * WAYS; slot < (bucket + 1) * WAYS; slot++) {
-      const base = slot * WORDS;
-      if (words[base + HASH] !== (hash | 0) || words[base + LENGTH] !== length) continue;
-      if (words[base + PARENT] !== (parent | 0) || words[base + PARENT + 1] !== Math.floor(parent / WORD)) continue;
-      if (this.sameBytes(base * 4 + AT.name, bytes, at, length)) return slot;
-    }
-    return -1;
-  }
-
-  // hot
-  private sameBytes(mine: number, bytes: Uint8Array, at: number, length: number): boolean {
-    for (let index = 0; index < length; index++) {
-      if (this.bytes[mine + index] !== bytes[at + index]) return false;
-    }
-    return true;
-  }
-
-  // hot
-  private endSlot(slot: number): void {
-    if (((this.words[slot * WORDS] as number) & 1) === 0) Atomics.add(this.words, slot * WORDS + SEQ, 1);
-  }
-
-  private drop(slot: number): void {
-    this.endSlot(slot);
-    this.words.fill(0, slot * WORDS + PARENT, slot * WORDS + PARENT + 2);
-  }
-
-  // Gives the name the slot of its bucket that is free or was used longest ago.
-  private take({ bucket, hash, parent, length, bytes, at }: NameVisit): number {
-    const { words } = this;
-    const base = this.lifetime.oldest(words, bucket * WAYS * WORDS, WORDS, PARENT, USED);
-    this.endSlot(base / WORDS);
-    words[base + PARENT] = parent;
-    words[base + PARENT + 1] = Math.floor(parent / WORD);
-    words[base + HASH] = hash;
-    words[base + LENGTH] = length;
-    const name = base * 4 + AT.name;
-    for (let index = 0; index < length; index++) this.bytes[name + index] = bytes[at + index] as number;
-    this.bytes.fill(0, name + length, name + NAME_BYTES);
-    return base / WORDS;
-  }
-
   // hot; the slot stays odd
-  private know(slot: number, { epoch, all }: NameVisit, kind: number, nodeid: number): void {
+  private know(base: number, { epoch, all }: NameVisit, kind: number, nodeid: number): void {
     const { words } = this;
-    const base = slot * WORDS;
-    this.endSlot(slot);
+    this.slots.end(base);
     this.lifetime.stamp(words, base + EXPIRES, base + USED);
     words[base + EPOCH] = epoch;
     words[base + ALL] = all;

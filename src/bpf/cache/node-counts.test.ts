@@ -40,3 +40,17 @@ it("NodeCounts: says when it is full, and takes what it has", () => {
   expect([counts.add(1, 2 ** 40), counts.reduce(1, 2 ** 41), counts.reduce(1, 1)]).toEqual([true, 2 ** 40 + 1, 0]);
   expect(counts.add(nodeid, 1)).toBe(true);
 });
+
+it("NodeCounts: is whole again after its holder ended in the middle of a removal, with a node in two cells", () => {
+  const buffer = new SharedArrayBuffer(NodeCounts.byteLength(CAPACITY));
+  const counts = new NodeCounts(buffer, 0, CAPACITY);
+  for (let nodeid = 1; nodeid <= 20; nodeid++) counts.add(nodeid, nodeid);
+  const cells = new Float64Array(buffer, 16);
+  const free = cells.findIndex((value, at) => at % 2 === 0 && value === 0);
+  cells.set([7, 7], free);
+  new Int32Array(buffer)[0] = 0x7fff_fff0; // no thread's id
+  expect(counts.reduce(3, 1)).toBe(1);
+  expect(counts.used).toBe(20);
+  for (let nodeid = 1; nodeid <= 20; nodeid++) expect(counts.reduce(nodeid, 100)).toBe(nodeid === 3 ? 2 : nodeid);
+  expect(counts.used).toBe(0);
+});

@@ -2,7 +2,7 @@
 // open by passthrough. A hash table with open addressing under one lock; a nodeid whose number is 0 takes no place.
 // Must not: hold the lock over anything but its own words.
 
-import { lock, unlock } from "../../fs/spin-lock.ts";
+import { lock, type Repair, unlock } from "../../fs/spin-lock.ts";
 import { hashNode } from "./hash.ts";
 
 const HEADER_BYTES = 16;
@@ -13,6 +13,16 @@ export class NodeCounts {
   /** Nodeid and number by turns; nodeid 0 is free. */
   private readonly cells: Float64Array;
   private readonly mask: number;
+  /** Whoever held the lock has ended in the middle of a removal, say: a node may stand in two cells, or out of its run. */
+  private readonly repair: Repair = () => {
+    const numbers = new Map<number, number>();
+    for (let cell = 0; cell < this.cells.length; cell += 2) {
+      if (this.cells[cell] !== 0) numbers.set(this.cells[cell] as number, this.cells[cell + 1] as number);
+    }
+    this.cells.fill(0);
+    this.header[H.used] = numbers.size;
+    for (const [nodeid, number] of numbers) this.cells.set([nodeid, number], this.place(nodeid));
+  };
 
   /** Bytes of a table of `capacity` (a power of two) places. */
   static byteLength(capacity: number): number {
@@ -29,15 +39,15 @@ export class NodeCounts {
   /** Adds to a number; false when it is not there and there is no room for it. */
   add(nodeid: number, by: number): boolean {
     const { header, cells, mask } = this;
-    lock(header, H.lock);
+    lock(header, H.lock, this.repair);
     const cell = this.place(nodeid);
     const isNew = cells[cell] === 0;
     // A quarter stays free, so that searches end soon.
     const fits = !isNew || (header[H.used] as number) < mask - (mask >> 2);
     if (fits && by !== 0) {
       if (isNew) header[H.used] = (header[H.used] as number) + 1;
-      cells[cell] = nodeid;
       cells[cell + 1] = (isNew ? 0 : (cells[cell + 1] as number)) + by;
+      cells[cell] = nodeid; // once it has its number
       if (cells[cell + 1] === 0) this.remove(cell);
     }
     unlock(header, H.lock);
@@ -48,7 +58,7 @@ export class NodeCounts {
   reduce(nodeid: number, by: number): number {
     const { header, cells } = this;
     if (Atomics.load(header, H.used) === 0) return 0;
-    lock(header, H.lock);
+    lock(header, H.lock, this.repair);
     const cell = this.place(nodeid);
     const number = cells[cell] === 0 ? 0 : (cells[cell + 1] as number);
     const less = number < by ? number : by;

@@ -3,10 +3,10 @@
 
 import { ERRNO } from "../../../ffi/errno.ts";
 import type { OPCODES, OpcodeName } from "../../abi/fuse-opcodes.ts";
-import { FuseAccessIn, FuseAttrOut, FuseDirentplus, FuseEntryOut, FuseGetxattrIn } from "../../abi/fuse-structs.ts";
+import { FuseAccessIn, FuseDirentplus, FuseEntryOut, FuseGetxattrIn } from "../../abi/fuse-structs.ts";
 import type { Request } from "../../codec/request.ts";
 import { KIND, NAME_BYTES } from "./layout.ts";
-import type { NodeSource } from "./nodes.ts";
+import { ATTR_SOURCE, ENTRY_SOURCE, isNsec } from "./node-source.ts";
 import type { Tables, Visit } from "./visit.ts";
 
 /** What the cache does about one opcode. */
@@ -17,20 +17,6 @@ export interface Plan {
 }
 
 const ENTRY = FuseEntryOut.at;
-const ATTR = FuseAttrOut.at;
-/** Where the structs of replies hold what a node's slot keeps. */
-export const ENTRY_SOURCE: NodeSource = {
-  attrValid: ENTRY.attr_valid,
-  attrValidNsec: ENTRY.attr_valid_nsec,
-  attr: ENTRY.attr,
-  generation: ENTRY.generation,
-};
-export const ATTR_SOURCE: NodeSource = {
-  attrValid: ATTR.attr_valid,
-  attrValidNsec: ATTR.attr_valid_nsec,
-  attr: ATTR.attr,
-  generation: -1,
-};
 const DIRENT = FuseDirentplus.at.dirent;
 const DIRENT_AT = FuseDirentplus.spec.dirent.at;
 const DIRENT_BYTES = FuseDirentplus.spec.dirent.size;
@@ -53,7 +39,8 @@ export function keepEntry(tables: Tables, visit: Visit, request: Request, from: 
   const own = visit.stampOf(nodeid);
   const slot = nodes.fill(nodeid, request, from, ENTRY_SOURCE, visit.began, own, changed && own === 0);
   if (slot < 0) return false;
-  names.fill(visit.first, KIND.NODE, request, from, visit.began, slot, nodes.incarnationOf(slot), false);
+  const silent = !isNsec(request.u32(from + ENTRY.entry_valid_nsec));
+  names.fill(visit.first, KIND.NODE, request, from, visit.began, slot, nodes.incarnationOf(slot), silent);
   return true;
 }
 
@@ -93,7 +80,7 @@ const LASTING: ReadonlySet<number> = new Set([-ERRNO.ENODATA, -ERRNO.EOPNOTSUPP]
 
 function keepValue({ nodes, values }: Tables, { value, began }: Visit, request: Request, error: number, size: number) {
   if (!values.fits(value, size)) return;
-  nodes.whileCurrent(value.nodeid, began, () => values.fill(value, error, request.arena.bytes, request.dataOut, size));
+  nodes.whileCurrent(value.node, began, () => values.fill(value, error, request.arena.bytes, request.dataOut, size));
 }
 
 const GETXATTR: Plan = {

@@ -5,39 +5,16 @@ import { ERRNO } from "../../../ffi/errno.ts";
 import { FuseGetxattrOut } from "../../abi/fuse-structs.ts";
 import { BpfAssembler } from "../assembler.ts";
 import { argAt, CONTEXT } from "../context.ts";
-import { r0, r1, r2, r3, r4, r5, r6, r7, r10 } from "../instructions.ts";
-import {
-  begin,
-  type CacheMaps,
-  element,
-  end,
-  findWay,
-  STACK,
-  sameControl,
-  sameEpoch,
-  sameName,
-  verdicts,
-} from "./emit.ts";
-import { emitHashName } from "./hash.ts";
-import { Control, Epochs, type Geometry, VALUE_MAX, VALUE_NAME_MAX, ValueSlot } from "./layout.ts";
+import { r0, r1, r2, r3, r4, r5, r6, r7 } from "../instructions.ts";
+import { type CacheMaps, end, findKeyed, verdicts } from "./emit.ts";
+import { Epochs, type Geometry, VALUE_MAX, VALUE_NAME_MAX, VALUE_SHAPE, ValueSlot } from "./layout.ts";
 
 const VALUE_AT = ValueSlot.at;
 
 /** r7 = the slot of the context's node and name, as it is now; r5 the value's size. "absent" with r4 = -errno if so. */
 function findValue(program: BpfAssembler, maps: CacheMaps, { valueBuckets, epochs }: Geometry): void {
   program.load("u32", r1, r6, CONTEXT.name_len).jump("gt", r1, VALUE_NAME_MAX, "upcall");
-  emitHashName(program, VALUE_NAME_MAX + 1);
-  program.store("u64", r10, STACK.hash, r1).alu32("and", r1, valueBuckets - 1);
-  element(program, maps.values, r1);
-  program.load("u64", r4, r6, CONTEXT.nodeid).load("u64", r5, r10, STACK.hash);
-  findWay(program, ValueSlot.size, (miss) => {
-    program.load("u32", r1, r7, VALUE_AT.hash).jump("ne", r1, r5, miss);
-    program.load("u64", r1, r7, VALUE_AT.nodeid).jump("ne", r1, r4, miss);
-  });
-  sameName(program, VALUE_AT.length, VALUE_AT.name, VALUE_NAME_MAX + 1);
-  begin(program, VALUE_AT.seq, VALUE_AT.expires);
-  sameControl(program, maps, Control.at.values, VALUE_AT.all);
-  sameEpoch(program, maps, { count: epochs, field: Epochs.at.values, own: VALUE_AT.epoch });
+  findKeyed(program, maps, VALUE_SHAPE, { map: maps.values, buckets: valueBuckets, epochs });
   program.load("u32", r4, r7, VALUE_AT.error).load("u32", r5, r7, VALUE_AT.size).jump32("slt", r4, 0, "absent");
   program.load("u32", r1, r0, Epochs.at.present).load("u32", r2, r7, VALUE_AT.present).jump("ne", r1, r2, "upcall");
 }
