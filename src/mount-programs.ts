@@ -6,10 +6,12 @@ import type { OpcodeName } from "./abi/fuse-opcodes.ts";
 import { OPCODES } from "./abi/fuse-opcodes.ts";
 import { RFUSE_FEATURE } from "./abi/ring.ts";
 import { type ProgramCounters, placeProgram, programCounters } from "./bpf/attach.ts";
+import { changesKept } from "./bpf/cache/changes.ts";
 import { MetadataCache } from "./bpf/cache/metadata-cache.ts";
 import { type CachedOpcode, type OpenCache, openCache } from "./bpf/cache/open-cache.ts";
 import { BpfError } from "./bpf/errors.ts";
 import type { BpfProgram } from "./bpf/program.ts";
+import type { Connection } from "./fs/connection.ts";
 import { resolveCacheOptions } from "./mounting/cache-options.ts";
 import type { ResolvedOptions } from "./mounting/options.ts";
 import type { LaneChoice } from "./queue-settings.ts";
@@ -22,7 +24,8 @@ export interface MountBpf {
   /**
    * Places a program that is asked for every request of `opcode` from now on, before the filesystem. It replaces an
    * earlier one at once, while the mount is in use; the program may be closed afterwards. Errors: `BpfError`: EOPNOTSUPP
-   * (`reason`), EBUSY (the metadata cache answers this opcode), EINVAL, EPERM, ENOTCONN.
+   * (`reason`), EBUSY (the metadata cache answers this opcode, or has to see each such change), EINVAL, EPERM, ENOTCONN, ETIMEDOUT (it is
+   * done, but the program before still runs after 10 s).
    */
   attach(opcode: OpcodeName, program: BpfProgram): void;
   /** Takes the opcode's program away; when it returns, none runs any more. Errors: as above. */
@@ -45,10 +48,23 @@ export interface CacheStatistics {
   readonly emptied: number;
 }
 
-function cacheRefusal(options: ResolvedOptions, reason: string): string | undefined {
-  if (reason !== "") return reason;
-  if (options.allowOther && !options.defaultPermissions) {
+/** What was agreed with the kernel, and which methods the filesystem has. */
+export interface Agreed {
+  readonly flags: Connection["flags"];
+  readonly methods: ReadonlySet<string>;
+}
+
+/** Why a mount can have no cache; undefined: it can. What only the filesystem knows about callers, no program asks for. */
+export function cacheRefusal(
+  { allowOther, defaultPermissions }: Pick<ResolvedOptions, "allowOther" | "defaultPermissions">,
+  { flags, methods }: Agreed,
+): string | undefined {
+  if (!allowOther) return undefined; // all callers are one user, the daemon's
+  if (!defaultPermissions) {
     return "with allowOther and without defaultPermissions the filesystem itself tells callers apart";
+  }
+  if (methods.has("getxattr") && !flags.includes("POSIX_ACL")) {
+    return "with allowOther and without posixAcl the kernel does not check access control lists, which extended attributes may hold";
   }
   return undefined;
 }
@@ -64,10 +80,11 @@ export class MountPrograms implements MountBpf {
     private readonly ring: Ring | undefined,
     lane: LaneChoice,
     options: ResolvedOptions,
+    agreed: Agreed,
   ) {
     this.reason = programRefusal(ring, lane);
     const wanted = resolveCacheOptions(options.metadataCache);
-    const refused = wanted === undefined ? "it was not asked for" : cacheRefusal(options, this.reason);
+    const refused = wanted === undefined ? "it was not asked for" : this.reason || cacheRefusal(options, agreed);
     const opened = wanted === undefined || refused !== undefined ? refused : this.open(wanted);
     this.cache = typeof opened === "object" ? opened : undefined;
     this.cacheReason = typeof opened === "string" ? opened : "";
@@ -140,9 +157,9 @@ export class MountPrograms implements MountBpf {
 
   private place(opcode: OpcodeName, fd: number): void {
     const ring = this.usable();
-    if (this.cache?.programs.has(opcode as CachedOpcode) === true) {
-      throw new BpfError(`eBPF program for ${opcode}: the metadata cache of this mount answers it`, "EBUSY");
-    }
+    const conflict = this.cache === undefined ? undefined : conflictWith(this.cache, opcode);
+    if (conflict !== undefined)
+      throw new BpfError(`eBPF program for ${opcode}: the metadata cache ${conflict}`, "EBUSY");
     placeProgram(ring, opcode, fd);
   }
 
@@ -151,6 +168,13 @@ export class MountPrograms implements MountBpf {
     if (this.reason !== "" || this.ring === undefined) throw new BpfError(this.reason, "EOPNOTSUPP");
     return this.ring;
   }
+}
+
+/** Why the opcode can have no program of the user's beside the cache. */
+function conflictWith({ programs }: OpenCache, opcode: OpcodeName): string | undefined {
+  if (programs.has(opcode as CachedOpcode)) return "of this mount answers it";
+  if (changesKept(opcode)) return "of this mount would not learn of the change; mount without metadataCache";
+  return undefined;
 }
 
 function programRefusal(ring: Ring | undefined, lane: LaneChoice): string {

@@ -151,7 +151,7 @@ async function start(
     );
     const plan = agreedPlan(planned, connection);
     ring = await explain("LANE_UNAVAILABLE", "lane ring", () => ringOf(plan, fd, options));
-    programs = new MountPrograms(ring, plan, options);
+    programs = new MountPrograms(ring, plan, options, { flags: connection.flags, methods: loaded.methods });
     const settings = queueSettings(mountpoint, plan, fd, connection, options, ring, programs.cache?.settings, held);
     const first = settings[0] as QueueSettings;
     const { statistics } = first;
