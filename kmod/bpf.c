@@ -5,20 +5,11 @@
  * type SYSCALL: its context is plain memory, struct rfuse_bpf_context.
  */
 #include <linux/bpf.h>
-#include <linux/capability.h>
 #include <linux/filter.h>
-#include <linux/nospec.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "bpf.h"
-
-struct rfuse_programs {
-	struct srcu_struct srcu;	/* held while a program runs */
-	struct mutex lock;		/* one change at a time */
-	struct bpf_prog __rcu *of[RFUSE_BPF_OPCODES];
-};
 
 static struct kmem_cache *rfuse_bpf_contexts;
 
@@ -109,131 +100,6 @@ bool rfuse_bpf_answer(struct rfuse_conn *conn, struct fuse_req *req)
 	clear_bit(FR_PENDING, &req->flags);
 	fuse_request_end(req);
 	return true;
-}
-
-/*
- * The verifier knows the context's size only at run time. It does not compare
- * it for programs reached by a tail call: those are not taken.
- */
-static bool rfuse_bpf_stays_inside(struct bpf_prog *prog)
-{
-	struct bpf_prog_aux *aux = prog->aux;
-	bool inside = aux->max_ctx_offset <= sizeof(struct rfuse_bpf_context);
-	u32 i;
-
-	mutex_lock(&aux->used_maps_mutex);
-	for (i = 0; i < aux->used_map_cnt; i++)
-		if (aux->used_maps[i]->map_type == BPF_MAP_TYPE_PROG_ARRAY)
-			inside = false;
-	mutex_unlock(&aux->used_maps_mutex);
-	return inside;
-}
-
-static struct bpf_prog *rfuse_bpf_get(int fd)
-{
-	struct bpf_prog *prog;
-
-	if (fd < 0)
-		return NULL;
-	prog = bpf_prog_get_type_dev(fd, BPF_PROG_TYPE_SYSCALL, false);
-	if (!IS_ERR(prog) && !rfuse_bpf_stays_inside(prog)) {
-		bpf_prog_put(prog);
-		return ERR_PTR(-EINVAL);
-	}
-	return prog;
-}
-
-/*
- * Helpers of a SYSCALL program act on the task that runs it. Without
- * allow_other these are tasks of the user that mounted.
- */
-static bool rfuse_bpf_may_place(struct rfuse_conn *conn)
-{
-	return conn->fc->allow_other ? capable(CAP_SYS_ADMIN) : bpf_capable();
-}
-
-/* RFUSE_IOC_BPF */
-long rfuse_bpf(struct rfuse_conn *conn, struct rfuse_bpf __user *arg)
-{
-	struct rfuse_programs *programs = conn->programs;
-	struct bpf_prog *prog, *old;
-	struct rfuse_bpf want;
-
-	if (copy_from_user(&want, arg, sizeof(want)))
-		return -EFAULT;
-	if (want.fd < -1 || want.flags || want.reserved ||
-	    !rfuse_bpf_opcode(want.opcode))
-		return -EINVAL;
-	if (!(conn->features & RFUSE_FEATURE_BPF))
-		return -EOPNOTSUPP;
-	if (!rfuse_bpf_may_place(conn))
-		return -EPERM;
-	prog = rfuse_bpf_get(want.fd);
-	if (IS_ERR(prog))
-		return PTR_ERR(prog);
-
-	want.opcode = array_index_nospec(want.opcode, RFUSE_BPF_OPCODES);
-	mutex_lock(&programs->lock);
-	old = rcu_replace_pointer(programs->of[want.opcode], prog,
-				  lockdep_is_held(&programs->lock));
-	mutex_unlock(&programs->lock);
-	if (old) {
-		synchronize_srcu(&programs->srcu);
-		bpf_prog_put(old);
-	}
-	return 0;
-}
-
-/* Of the program in force, or 0. */
-u32 rfuse_bpf_id(struct rfuse_conn *conn, u32 opcode)
-{
-	struct rfuse_programs *programs = conn->programs;
-	struct bpf_prog *prog;
-	u32 id = 0;
-	int idx;
-
-	idx = srcu_read_lock(&programs->srcu);
-	prog = srcu_dereference(programs->of[opcode], &programs->srcu);
-	if (prog)
-		id = prog->aux->id;
-	srcu_read_unlock(&programs->srcu, idx);
-	return id;
-}
-
-int rfuse_bpf_conn_init(struct rfuse_conn *conn)
-{
-	int err;
-
-	conn->programs = kzalloc(sizeof(*conn->programs), GFP_KERNEL_ACCOUNT);
-	if (!conn->programs)
-		return -ENOMEM;
-	err = init_srcu_struct(&conn->programs->srcu);
-	if (err) {
-		kfree(conn->programs);
-		return err;
-	}
-	mutex_init(&conn->programs->lock);
-	return 0;
-}
-
-/* Nobody submits or looks any more: no program runs. */
-void rfuse_bpf_drop(struct rfuse_conn *conn)
-{
-	struct bpf_prog *old;
-	u32 i;
-
-	for (i = 0; i < RFUSE_BPF_OPCODES; i++) {
-		old = rcu_replace_pointer(conn->programs->of[i], NULL, true);
-		if (old)
-			bpf_prog_put(old);
-	}
-}
-
-void rfuse_bpf_conn_exit(struct rfuse_conn *conn)
-{
-	rfuse_bpf_drop(conn);
-	cleanup_srcu_struct(&conn->programs->srcu);
-	kfree(conn->programs);
 }
 
 int rfuse_bpf_init(void)

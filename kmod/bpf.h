@@ -6,7 +6,18 @@
 #ifndef _RFUSE_BPF_H
 #define _RFUSE_BPF_H
 
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/srcu.h>
+
 #include "ring.h"
+
+struct rfuse_programs {
+	struct srcu_struct srcu;	/* held while a program runs */
+	struct mutex lock;		/* one change at a time */
+	struct bpf_prog __rcu *of[RFUSE_BPF_OPCODES];
+	struct list_head retired;	/* under lock */
+};
 
 /* The rule that a program's reply without error has to keep. */
 enum rfuse_bpf_rule {
@@ -40,7 +51,7 @@ struct rfuse_bpf_inode {
 	umode_t mode;
 };
 
-/* bpf.c */
+/* bpf-place.c */
 u32 rfuse_bpf_id(struct rfuse_conn *conn, u32 opcode);
 
 /* bpf-context.c */

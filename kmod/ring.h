@@ -290,12 +290,14 @@ void rfuse_unwatch_abort(struct rfuse_conn *conn);
 
 /* bpf.c */
 bool rfuse_bpf_answer(struct rfuse_conn *conn, struct fuse_req *req);
+int rfuse_bpf_init(void);
+void rfuse_bpf_exit(void);
+
+/* bpf-place.c */
 long rfuse_bpf(struct rfuse_conn *conn, struct rfuse_bpf __user *arg);
 int rfuse_bpf_conn_init(struct rfuse_conn *conn);
 void rfuse_bpf_drop(struct rfuse_conn *conn);
 void rfuse_bpf_conn_exit(struct rfuse_conn *conn);
-int rfuse_bpf_init(void);
-void rfuse_bpf_exit(void);
 
 /* counters.c */
 long rfuse_counters(struct rfuse_conn *conn,

@@ -30,10 +30,12 @@ export interface ProgramCounters {
 }
 
 const MEANINGS = {
-  EINVAL: "the opcode takes no program, or it is not of type SYSCALL, or it looks beyond the context",
+  EINVAL:
+    "the opcode takes no program, or it is not of type SYSCALL, or it looks beyond the context, or BTF describes its functions",
   EPERM: "it needs CAP_SYS_ADMIN, or CAP_BPF on a mount without allowOther",
   EOPNOTSUPP: "this kernel module has no eBPF",
   ENOTCONN: "the mount has ended",
+  ETIMEDOUT: "it is done, but the program before still runs after 10 s",
 };
 
 /** The program of descriptor `program` answers `opcode` from now on, instead of any other; -1: none does. Errors: `BpfError`. */

@@ -241,6 +241,7 @@ static void wrong_programs(void)
 	check(place(ring, FUSE_LOOKUP, PROGRAM(.stores = { { sizeof(struct rfuse_bpf_context), 4, 1 } })) == EINVAL);
 	check(place(ring, FUSE_LOOKUP, PROGRAM(.stores = { { sizeof(struct rfuse_bpf_context) - 4, 4, 1 } })) == 0);
 	check(caller < 0 || place(ring, FUSE_LOOKUP, caller) == EINVAL);
+	check(place(ring, FUSE_LOOKUP, replaceable_program()) == EINVAL);
 	check(place(other, FUSE_LOOKUP, good) == EOPNOTSUPP);
 	check(stat_file(file_of(&m, "hello")) == 0);
 	close(ring);

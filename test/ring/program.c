@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An assembler of a few instructions, the bpf(2) calls, and RFUSE_IOC_BPF. */
 #include <errno.h>
+#include <linux/btf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -76,25 +77,64 @@ static bool add_rule(struct code *c, const struct rule *rule)
 	return count > 0;
 }
 
-int load_program(enum bpf_prog_type type, const struct bpf_insn *insns, unsigned int count, int *error)
+/* 'extra' says what else there is to load. */
+static int load_with(union bpf_attr extra, enum bpf_prog_type type, const struct bpf_insn *insns, unsigned int count,
+		     int *error)
 {
 	static char log[65536];
-	union bpf_attr attr = {
-		.prog_type = type,
-		.insns = (uintptr_t)insns,
-		.insn_cnt = count,
-		.license = (uintptr_t)"GPL",
-		.prog_flags = type == BPF_PROG_TYPE_SYSCALL ? BPF_F_SLEEPABLE : 0,
-		.log_buf = (uintptr_t)log,
-		.log_size = sizeof(log),
-		.log_level = 1,
-	};
-	int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	int fd;
 
+	extra.prog_type = type;
+	extra.insns = (uintptr_t)insns;
+	extra.insn_cnt = count;
+	extra.license = (uintptr_t)"GPL";
+	extra.prog_flags = type == BPF_PROG_TYPE_SYSCALL ? BPF_F_SLEEPABLE : 0;
+	extra.log_buf = (uintptr_t)log;
+	extra.log_size = sizeof(log);
+	extra.log_level = 1;
+	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &extra, sizeof(extra));
 	if (error)
 		*error = fd < 0 ? errno : 0;
 	else if (fd < 0)
 		fail("the verifier says: %s (%s)", log, strerror(errno));
+	return fd;
+}
+
+int load_program(enum bpf_prog_type type, const struct bpf_insn *insns, unsigned int count, int *error)
+{
+	return load_with((union bpf_attr){ 0 }, type, insns, count, error);
+}
+
+int replaceable_program(void)
+{
+	static const struct {
+		struct btf_header header;
+		struct btf_type integer;
+		uint32_t bits;
+		struct btf_type prototype, function;
+		char strings[8];
+	} btf = {
+		.header = { .magic = 0xeb9f, .version = 1, .hdr_len = sizeof(struct btf_header), .type_len = 40,
+			    .str_off = 40, .str_len = 8 },
+		.integer = { .name_off = 1, .info = BTF_KIND_INT << 24, .size = 4 },
+		.bits = BTF_INT_SIGNED << 24 | 32,
+		.prototype = { .info = BTF_KIND_FUNC_PROTO << 24, .type = 1 },
+		.function = { .name_off = 5, .info = BTF_KIND_FUNC << 24 | BTF_FUNC_GLOBAL, .type = 2 },
+		.strings = "\0int\0f",
+	};
+	static const struct bpf_func_info function = { .insn_off = 0, .type_id = 3 };
+	static const struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = { .btf = (uintptr_t)&btf, .btf_size = sizeof(btf) };
+	union bpf_attr extra = { .func_info = (uintptr_t)&function, .func_info_cnt = 1,
+				 .func_info_rec_size = sizeof(function) };
+	int described = (int)syscall(SYS_bpf, BPF_BTF_LOAD, &load, sizeof(load)), fd;
+
+	check(described >= 0);
+	extra.prog_btf_fd = (uint32_t)described;
+	fd = load_with(extra, BPF_PROG_TYPE_SYSCALL, nothing, 2, NULL);
+	close(described);
 	return fd;
 }
 

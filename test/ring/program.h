@@ -36,6 +36,8 @@ int program_of(const struct rule *rules, unsigned int count);
 /* One rule, all of whose fields are given by name. */
 #define PROGRAM(...) program_of(&(struct rule){ __VA_ARGS__ }, 1)
 int load_program(enum bpf_prog_type type, const struct bpf_insn *insns, unsigned int count, int *error);
+/* One whose only function BTF describes as global, so that it can be replaced by another after it was placed. */
+int replaceable_program(void);
 
 /* A descriptor of the daemon's: of its ring, or of its /dev/fuse. */
 int descriptor_of(struct mounted *m, const char *device);
