@@ -21,7 +21,7 @@ const run = promisify(execFile);
 
 const HELP = `use: bun run bench guest KERNEL [options of bun run bench]
   KERNEL is one of bun run guest; try: bun run bench guest 6.1 --only stat,rread --rounds 3 --seconds 1
-  --peers ${PEERS} unless given, and unless there is a --preset: ring, ring-alone, ring-data, ring-lanes`;
+  --peers ${PEERS} unless given, and unless there is a --preset: ring, ring-alone, ring-cache, ring-data, ring-lanes`;
 
 // Where a file of this machine is in the guest: the project is in /rfuse there, and /lib is a link into /usr.
 function fileOption(path: string): string[] {

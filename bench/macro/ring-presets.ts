@@ -65,6 +65,17 @@ export const RING_PRESETS: readonly Preset[] = [
     ],
   },
   {
+    name: "ring-cache",
+    about: "stat with the metadata cache, in a guest: against tmpfs itself, /dev/fuse, and the ring without it",
+    baseline: "rfuse-dev",
+    groups: [{ scenarios: [scenario("stat", "none")], peers: ["raw", "rfuse-dev", "rfuse-ring", "rfuse-ring-cache"] }],
+    claims: [
+      ...each(["stat"], ["rfuse-ring-cache", "rfuse-dev"], 15, "none"),
+      ...each(["stat"], ["rfuse-ring-cache", "rfuse-ring"], 1.5, "none"),
+      ...each(["stat"], ["rfuse-ring-cache", "raw"], 0.5, "none"),
+    ],
+  },
+  {
     name: "ring-lanes",
     about: "our kernel module against FUSE-over-io_uring and FUSE passthrough, in the guest 7.2",
     baseline: "rfuse-uring",

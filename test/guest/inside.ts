@@ -33,8 +33,11 @@ const DAEMON = [
   ...["application", "behaviour", "cache", "death", "example"].map((file) => `test/ring/${file}.test.ts`),
 ];
 /** Two at a time: what they copy lies in memory, twice. */
-const PROGRAMS = [...vitest("programs"), "--maxConcurrency", "2"];
+const programs = (...env: string[]) => [...vitest("programs", "memory", ...env), "--maxConcurrency", "2"];
+/** One run without an end in between. */
+const COHERENCE = [...vitest("cache", "memory", "RFUSE_OPERATIONS=200000"), "-t", "coherence: two clients on memory$"];
 const times = { totalMs: 30 * MINUTE_MS, idleMs: 6 * MINUTE_MS };
+const patient = { totalMs: 60 * MINUTE_MS, idleMs: 60 * MINUTE_MS };
 
 // biome-ignore format: one table, read by eye
 const SUITES: readonly GuestSuite[] = [
@@ -45,10 +48,12 @@ const SUITES: readonly GuestSuite[] = [
   { name: "memory-cached", run: "whole", needsModule: true, command: vitest("behaviour", "memory", "RFUSE_CACHED=1"), count: "events", ...times },
   { name: "passthrough-cached", run: "whole", needsModule: true, command: vitest("behaviour", "passthrough", "RFUSE_CACHED=1"), count: "events", ...times },
   { name: "cache", run: "whole", needsModule: true, command: vitest("cache"), count: "events", ...times },
+  { name: "coherence", run: "whole", needsModule: true, command: COHERENCE, count: "events", ...patient },
   { name: "application", run: "whole", command: vitest("application"), count: "events", ...times },
   { name: "death", run: "whole", command: vitest("death"), count: "events", ...times },
   { name: "example", run: "whole", needsModule: true, command: vitest("example"), count: "events", ...times },
-  { name: "programs", run: "whole", command: PROGRAMS, count: "events", ...times },
+  { name: "programs", run: "whole", command: programs(), count: "events", ...times },
+  { name: "programs-cached", run: "whole", needsModule: true, command: programs("RFUSE_CACHED=1"), count: "events", ...times },
   { name: "passthrough", run: "whole", command: vitest("behaviour", "passthrough"), count: "events", ...times },
 ];
 
