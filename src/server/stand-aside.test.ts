@@ -6,13 +6,16 @@ import { createStatistics, statisticsRow, sumStatistics } from "./statistics.ts"
 
 const THICK = 64;
 const QUICK_NS = 20_000;
+const ASIDE_NS = 5_000;
+const VAIN = 2048;
+const TRUST = 16_384;
 const MS = 1_000_000;
 
 /**
  * A policy over a class that does what it is told. `delayed` is what the scheduler counts, in ns; `asleep`: whether the
- * last sleep was in the idle class.
+ * last sleep was in the idle class; `asideNs`: how long a quick sleep takes there.
  */
-function policy(refuses = false) {
+function policy({ refuses = false, asideNs = ASIDE_NS } = {}) {
   const buffer = createStatistics(1);
   const thread = { idle: false, changes: 0, delayed: 1000, looks: 0, clock: 0, asleep: false };
   const made = createStandAside(
@@ -34,7 +37,7 @@ function policy(refuses = false) {
   const quick = (times: number) => {
     for (let time = 0; time < times; time++) {
       made.sleep(() => {
-        thread.clock += QUICK_NS;
+        thread.clock += thread.idle ? asideNs : QUICK_NS;
         thread.asleep = thread.idle;
       });
     }
@@ -100,31 +103,66 @@ describe("createStandAside", () => {
     return (wait.thread.clock - began) / MS;
   }
 
+  // It looks whether to try again after each `THICK` sleeps.
+  const WINDOW_MS = (THICK * QUICK_NS) / MS;
+  function expectRest(wait: Policy, ms: number): void {
+    const took = rest(wait);
+    expect(took).toBeGreaterThan(ms - 0.1); // one quick sleep may have come before
+    expect(took).toBeLessThan(ms + WINDOW_MS + 1);
+  }
+
   it("takes its CPU back when it had to wait for it, for long in proportion", () => {
     const wait = policy();
     wait.quick(THICK + 2000);
     wait.sleep(lasting(wait.thread, 2, 0));
     wait.quick(1);
     expect(wait.thread.asleep).toBe(false);
-    expect(rest(wait)).toBeCloseTo(2 * 16, 0);
+    expectRest(wait, 2 * 16);
     wait.quick(2000);
     wait.sleep(lasting(wait.thread, 12, 0));
-    expect(rest(wait)).toBeCloseTo(12 * 16, 0);
+    expectRest(wait, 12 * 16);
     expect(wait.counted()).toMatchObject({ stoodAside: 3, starved: 2 });
   });
 
   it("takes it back for longer when that happens at once, and not when it was long ago", () => {
     const wait = policy();
     wait.quick(THICK);
-    const rests: number[] = [];
-    for (let time = 0; time < 6; time++) {
+    for (const ms of [64, 128, 256, 512, 512, 512]) {
       wait.sleep(lasting(wait.thread, 2, 0));
-      rests.push(Math.round(rest(wait)));
+      expectRest(wait, ms);
     }
-    expect(rests).toEqual([64, 128, 256, 512, 512, 512]);
     wait.quick(2000);
     wait.sleep(lasting(wait.thread, 2, 0));
-    expect(rest(wait)).toBeCloseTo(2 * 16, 0);
+    expectRest(wait, 2 * 16);
+  });
+
+  it("ends where callers come back no sooner for it, and tries again later", () => {
+    const wait = policy({ asideNs: QUICK_NS });
+    wait.quick(2 * THICK);
+    expect(wait.thread).toMatchObject({ asleep: true, changes: 2 * THICK });
+    wait.quick(VAIN + THICK);
+    expect(wait.thread).toMatchObject({ asleep: false, changes: 2 * THICK });
+    wait.quick(1);
+    expect(wait.thread.asleep).toBe(true);
+    expect(wait.counted()).toEqual({ sleeps: VAIN + 3 * THICK + 1, stoodAside: 2, starved: 0 });
+  });
+
+  it("a single pause does not decide a trial", () => {
+    const wait = policy();
+    wait.quick(THICK + 10);
+    for (let time = 0; time < 5; time++) wait.sleep(lasting(wait.thread, 0.29, 0.29));
+    wait.quick(THICK);
+    expect(wait.thread.asleep).toBe(true);
+  });
+
+  it("looks again whether it is worth it after long", () => {
+    const wait = policy();
+    wait.quick(THICK + TRUST);
+    expect(wait.thread.asleep).toBe(true);
+    wait.quick(THICK);
+    expect(wait.thread.asleep).toBe(false);
+    wait.quick(1);
+    expect(wait.thread.asleep).toBe(true);
   });
 
   it("leave: begins anew", () => {
@@ -138,7 +176,7 @@ describe("createStandAside", () => {
   });
 
   it("goes on as it is where the class cannot be changed, or the delay not be told", () => {
-    const refused = policy(true);
+    const refused = policy({ refuses: true });
     refused.quick(10_000);
     expect(refused.counted()).toEqual({ sleeps: 10_000, stoodAside: 1, starved: 0 });
     const blind = policy();

@@ -2,7 +2,8 @@
 // answer to an idle CPU, which has to be woken first. So while requests come thick the worker sleeps, and answers, in the
 // idle class: its CPU then counts as free, and the caller goes on there, where it was. Handlers never run in that class:
 // what they start, threads and processes, would inherit it. It has no claim on a CPU: once the worker was ready and
-// something else ran for long, it keeps to the ordinary class, for long in proportion.
+// something else ran for long, it keeps to the ordinary class, for long in proportion. Nor is it for nothing, two system
+// calls for each sleep: where callers come back no sooner for it, because they are pinned or every CPU is busy, it ends.
 
 import type { SchedulingClass } from "../../ffi/scheduler.ts";
 import { COUNT, count, type StatisticsRow } from "./statistics.ts";
@@ -12,8 +13,15 @@ import type { WaitPolicy } from "./wait-policy.ts";
 const DELAY_NS = 1_000_000;
 /** A sleep shorter than this is one between requests that come thick. */
 const THICK_NS = 300_000;
-/** How many of these there must be before a trial. */
+/** How many of these there must be before a trial, and how many are its length. */
 const THICK = 64;
+/** One sleep counts for no more than this when a trial is judged, lest a single pause decide it. */
+const OUTLIER_NS = 100_000;
+/** A trial is worth going on where sleeps became shorter than this part of what they were. */
+const WORTH = 3 / 4;
+/** Sleeps until the next trial after one that was not worth it, and until one that was is looked at again. */
+const VAIN = 2048;
+const TRUST = 16_384;
 /** After a delay the worker keeps its CPU for so many times as long, and up to `WORST` times that when trials fail at once. */
 const REST = 16;
 const WORST = 16;
@@ -27,14 +35,29 @@ export function createStandAside(
   now: () => number = Bun.nanoseconds,
 ): WaitPolicy {
   let aside = false; // whether it sleeps in the idle class
-  let thick = 0; // thick sleeps in a row of which none was aside
+  let thick = 0; // thick sleeps of the trial, or in a row before it
+  let thickNs = 0; // how long they were together
+  let beforeNs = 0; // how long those before the trial were
+  let rest = 0; // sleeps to go before they count again
   let restUntil = 0;
   let factor = 1;
   let delayed = 0; // ns, when it was last looked at
   let sleepsAside = 0; // since it stood aside
 
-  function stand(): void {
+  function begin(): void {
     thick = 0;
+    thickNs = 0;
+  }
+
+  // hot
+  function add(ns: number): boolean {
+    thickNs += ns < OUTLIER_NS ? ns : OUTLIER_NS;
+    return ++thick === THICK;
+  }
+
+  function stand(): void {
+    beforeNs = thickNs;
+    begin();
     delayed = thread.delayedNs();
     if (delayed < 0) {
       restUntil = Number.POSITIVE_INFINITY;
@@ -47,7 +70,14 @@ export function createStandAside(
 
   function leave(): void {
     aside = false;
-    thick = 0;
+    begin();
+  }
+
+  // hot
+  function learn(ns: number): void {
+    if (thick === THICK || !add(ns) || thickNs < beforeNs * WORTH) return;
+    leave();
+    rest = VAIN;
   }
 
   // How long it was kept waiting for a CPU since it last looked; 0: not to speak of.
@@ -58,25 +88,30 @@ export function createStandAside(
     return until < 0 ? Number.POSITIVE_INFINITY : by > DELAY_NS ? by : 0;
   }
 
-  // hot
-  function sleepAside(sleep: () => void): void {
-    const refused = thread.setIdle(true) < 0;
-    const began = now();
-    sleep();
-    const ended = now();
-    if (refused || thread.setIdle(false) < 0) {
-      leave();
-      restUntil = Number.POSITIVE_INFINITY;
-      return;
-    }
-    sleepsAside++;
-    if (ended - began < DELAY_NS) return;
+  // A sleep was long: perhaps for want of a CPU.
+  function mind(ended: number): void {
     const by = starvedNs();
     if (by === 0) return;
     leave();
     count(statistics, COUNT.starved, 1);
     factor = sleepsAside < TRUSTED ? Math.min(factor * 2, WORST) : 1;
     restUntil = ended + by * REST * factor;
+  }
+
+  // hot
+  function sleepAside(sleep: () => void): void {
+    const began = now();
+    const refused = thread.setIdle(true) < 0;
+    sleep();
+    if (refused || thread.setIdle(false) < 0) {
+      leave();
+      restUntil = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const ended = now();
+    if (++sleepsAside === TRUST) leave();
+    else if (ended - began < THICK_NS) learn(ended - began);
+    else if (ended - began >= DELAY_NS) mind(ended);
   }
 
   return {
@@ -86,11 +121,18 @@ export function createStandAside(
     sleep(sleep) {
       count(statistics, COUNT.sleeps, 1);
       if (aside) return sleepAside(sleep);
+      if (rest > 0) {
+        rest--;
+        return sleep();
+      }
       const began = now();
       sleep();
       const ended = now();
-      if (ended - began >= THICK_NS) thick = 0;
-      else if (++thick >= THICK && ended >= restUntil) stand();
+      if (ended - began >= THICK_NS) begin();
+      else if (add(ended - began)) {
+        if (ended >= restUntil) stand();
+        else begin();
+      }
     },
     leave,
     end: leave,
