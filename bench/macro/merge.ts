@@ -21,7 +21,7 @@ function requireAlike(first: Result, other: Result): void {
     const [a, b] = [first.machine[fact], other.machine[fact]];
     if (a !== b) throw new Error(`results of two kinds: ${fact} is ${a} and ${b}`);
   }
-  for (const setting of ["baseline", "seconds", "fileSize"] as const) {
+  for (const setting of ["baseline", "seconds", "fileSize", "source"] as const) {
     const [a, b] = [first.settings[setting], other.settings[setting]];
     if (a !== b) throw new Error(`results of two kinds: ${setting} is ${a} and ${b}`);
   }

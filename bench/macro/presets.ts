@@ -10,6 +10,10 @@ const UNPINNED = WORKLOADS.filter(({ shared }) => !shared).map(({ name }) => nam
 const PASSED = ["rread", "dread128k", "sread", "mmap", "rwrite", "dwrite128k"];
 const METADATA_AND_SMALL = ["stat", "open", "create", "rename", "readdir", "rread", "rwrite"];
 
+/** What bindings are compared by, and where. */
+const BOUND = ["stat", "rread", "create"];
+const BOUND_AT = ["same", "none"] as const;
+
 /** All presets, in the order of the help text. */
 export const PRESETS: readonly Preset[] = [
   {
@@ -116,16 +120,18 @@ export const PRESETS: readonly Preset[] = [
   },
   {
     name: "bindings",
-    about: "our lanes against the bindings that npm has",
+    about: "our lanes against the bindings that npm has, on one core and where the scheduler puts them",
     baseline: "fuse-native",
     groups: [
       {
-        scenarios: ["stat", "rread", "create"].map((name) => scenario(name)),
-        peers: ["fuse-native", "fuse-napi", "rfuse-dev", "rfuse-uring"],
+        scenarios: BOUND_AT.flatMap((placement) => BOUND.map((name) => scenario(name, placement))),
+        peers: ["passthrough_ll", "fuse-native", "fuse-napi", "rfuse-dev", "rfuse-uring"],
       },
     ],
-    claims: ["rfuse-dev", "rfuse-uring"].flatMap((ours) =>
-      ["fuse-native", "fuse-napi"].flatMap((theirs) => each(["stat", "rread", "create"], [ours, theirs], 5)),
+    claims: BOUND_AT.flatMap((placement) =>
+      ["rfuse-dev", "rfuse-uring"].flatMap((ours) =>
+        ["fuse-native", "fuse-napi"].flatMap((theirs) => each(BOUND, [ours, theirs], 5, placement)),
+      ),
     ),
   },
   {

@@ -19,8 +19,12 @@ import { countSyscalls } from "./syscall-count.ts";
 import { type Cpus, choosePlacement, type Scenario, scenarioName } from "./workloads.ts";
 
 const PREPARE_DEADLINE_MS = 60_000;
-/** Least length of a cell that warms up, for all peers: a JavaScript engine compiles for half a second, pausing its callers. */
-const WARM_S = 0.5;
+/**
+ * Least length of a cell that warms up, for all peers: an engine compiles for so long and pauses its callers meanwhile.
+ * A quick run has not the time for all of it.
+ */
+const WARM_S = 1;
+const QUICK_WARM_S = 0.5;
 
 type Matrix = ReadonlyMap<Scenario, readonly string[]>;
 type Bench = {
@@ -88,7 +92,8 @@ async function measureCell(bench: Bench, task: Task, signal: AbortSignal): Promi
       if (count) bench.counts.push({ scenario: name, peer, ...count });
       return;
     }
-    const client = round < 0 ? { ...bench.client, seconds: Math.max(WARM_S, bench.client.seconds) } : bench.client;
+    const least = bench.options.preset === "quick" ? QUICK_WARM_S : WARM_S;
+    const client = round < 0 ? { ...bench.client, seconds: Math.max(least, bench.client.seconds) } : bench.client;
     const measured = await measure(scenario, running, client, cpus, signal);
     if (round >= 0) bench.cells.push({ round, scenario: name, peer, measured });
   } catch (error) {

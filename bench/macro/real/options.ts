@@ -4,7 +4,11 @@ import type { Peer } from "../peers/peer.ts";
 import { REAL_PEERS } from "./peers.ts";
 import type { Program } from "./programs.ts";
 
+const TMPFS = "/dev/shm";
+
 export type RealOptions = {
+  /** Folder in which the working directory that all filesystems serve is made. */
+  source: string;
   rounds: number;
   programs: readonly Program[];
   peers: readonly Peer[];
@@ -16,7 +20,8 @@ export const REAL_HELP = `use: bun run bench real [options]
   --rounds N      measured rounds, after one that warms up (5)
   --only P[,P]    programs (all)
   --peers P[,P]   filesystems: ${REAL_PEERS.map(({ name }) => name).join(", ")} (all)
-  --baseline P    the filesystem that times refer to (passthrough_ll)`;
+  --baseline P    the filesystem that times refer to (passthrough_ll)
+  --source DIR    folder in which the served files lie (${TMPFS})`;
 
 function pick<T extends { name: string }>(kind: string, table: readonly T[], list: string | undefined): readonly T[] {
   if (list === undefined) return table;
@@ -30,7 +35,7 @@ export function parseRealOptions(words: readonly string[], programs: readonly Pr
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     args: [...words],
-    options: { rounds: text, only: text, peers: text, baseline: text, help: { type: "boolean" } },
+    options: { rounds: text, only: text, peers: text, baseline: text, source: text, help: { type: "boolean" } },
   });
   if (values.help) return undefined;
   const rounds = Number(values.rounds ?? 5);
@@ -43,5 +48,6 @@ export function parseRealOptions(words: readonly string[], programs: readonly Pr
     peers: pick("filesystem", REAL_PEERS, values.peers),
     baseline,
     named: values.peers !== undefined,
+    source: values.source ?? TMPFS,
   };
 }

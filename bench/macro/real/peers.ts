@@ -61,4 +61,11 @@ export const REAL_PEERS: readonly Peer[] = [
     { lane: "dev" },
     { passthrough: "on", cacheMs: LONG_MS },
   ),
+  ours(
+    "rfuse-uring-passthrough",
+    "the same over io_uring, locks kept by the kernel of the mount",
+    { lane: "io_uring", placement: "per-core" },
+    { passthrough: "on", cacheMs: LONG_MS, locks: "local" },
+    true,
+  ),
 ];

@@ -17,6 +17,8 @@ import { formatReal, type RealCell, realVerdicts, summariseReal, writeReal } fro
 const TMPFS = "/dev/shm";
 const ROOT = join(import.meta.dirname, "../../..");
 const LIMIT_MS = 120_000;
+/** Lines of an error that are said; the result file has all. */
+const SAID = 4;
 
 type Bench = {
   options: RealOptions;
@@ -57,7 +59,7 @@ async function measureOne(bench: Bench, program: Program, peer: string, round: n
   } catch (error) {
     if (bench.signal.aborted) return;
     bench.cells.push({ ...name, error: message(error) });
-    bench.progress.say(`${program.name} on ${peer}: ${message(error)}`);
+    bench.progress.say(`${program.name} on ${peer}: ${message(error).split("\n").slice(0, SAID).join("\n")}`);
   } finally {
     await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
@@ -89,12 +91,13 @@ async function measureRounds(bench: Bench): Promise<void> {
 }
 
 async function withDirectories(
+  served: string,
   run: (source: string, folder: string, tools: string) => Promise<number>,
 ): Promise<number> {
-  for (const parent of [TMPFS, tmpdir()]) await sweepScratch(parent);
+  for (const parent of new Set([served, TMPFS, tmpdir()])) await sweepScratch(parent);
   const made: string[] = [];
   try {
-    for (const parent of [TMPFS, tmpdir(), TMPFS]) made.push(await makeScratch(parent));
+    for (const parent of [served, tmpdir(), TMPFS]) made.push(await makeScratch(parent));
     const [source = "", folder = "", tools = ""] = made;
     return await run(source, folder, tools);
   } finally {
@@ -111,7 +114,7 @@ export async function runReal(words: readonly string[], signal: AbortSignal): Pr
   }
   const pairs = options.programs.length * options.peers.length;
   const progress = createProgress(pairs * (options.rounds + 1) + options.programs.length + options.peers.length);
-  return withDirectories(async (source, folder, tools) => {
+  return withDirectories(options.source, async (source, folder, tools) => {
     const berths = options.peers.map((peer) => ({ peer, cpu: undefined }));
     const fleet = await startFleet(berths, source, folder, { all: options.named, say: progress.step, signal });
     const bench: Bench = { options, tools, fleet, cells: [], proofs: new Map(), progress, signal };
@@ -129,6 +132,7 @@ export async function runReal(words: readonly string[], signal: AbortSignal): Pr
     const command = ["bun run bench real", ...words].join(" ");
     const path = await writeReal({
       command,
+      source: options.source,
       machine: await machineFacts(),
       rows,
       verdicts,
