@@ -20,8 +20,8 @@ import { type Cpus, choosePlacement, type Scenario, scenarioName } from "./workl
 
 const PREPARE_DEADLINE_MS = 60_000;
 /**
- * Least length of a cell that warms up, for all peers: an engine compiles for so long and pauses its callers meanwhile.
- * A quick run has not the time for all of it.
+ * Least length of a cell that warms up, in seconds, where a JavaScript engine serves: it compiles for so long and pauses
+ * its callers meanwhile. A quick run has not the time for all of it.
  */
 const WARM_S = 1;
 const QUICK_WARM_S = 0.5;
@@ -80,6 +80,12 @@ async function measureRounds(bench: Bench, signal: AbortSignal): Promise<void> {
   }
 }
 
+function warming({ client, options }: Bench, peer: string): ClientOptions {
+  const compiles = PEERS.find(({ name }) => name === peer)?.compiles ?? false;
+  const least = options.preset === "quick" ? QUICK_WARM_S : WARM_S;
+  return compiles ? { ...client, seconds: Math.max(least, client.seconds) } : client;
+}
+
 // A pair that failed is not tried again. A peer whose client hangs is stopped at once.
 async function measureCell(bench: Bench, task: Task, signal: AbortSignal): Promise<void> {
   const { round, scenario, name, peer, cpus } = task;
@@ -92,8 +98,7 @@ async function measureCell(bench: Bench, task: Task, signal: AbortSignal): Promi
       if (count) bench.counts.push({ scenario: name, peer, ...count });
       return;
     }
-    const least = bench.options.preset === "quick" ? QUICK_WARM_S : WARM_S;
-    const client = round < 0 ? { ...bench.client, seconds: Math.max(least, bench.client.seconds) } : bench.client;
+    const client = round < 0 ? warming(bench, peer) : bench.client;
     const measured = await measure(scenario, running, client, cpus, signal);
     if (round >= 0) bench.cells.push({ round, scenario: name, peer, measured });
   } catch (error) {

@@ -34,6 +34,6 @@ async function recentNode(): Promise<string> {
 
 /** The bindings, in the order of the report. */
 export const BINDING_PEERS: readonly Peer[] = [
-  serverPeer("fuse-native", `fuse-native ${FUSE_NATIVE} in Node`, fuseNative),
-  serverPeer("fuse-napi", `fuse-napi ${FUSE_NAPI} in Node`, fuseNapi),
+  serverPeer("fuse-native", `fuse-native ${FUSE_NATIVE} in Node`, fuseNative, { compiles: true }),
+  serverPeer("fuse-napi", `fuse-napi ${FUSE_NAPI} in Node`, fuseNapi, { compiles: true }),
 ];

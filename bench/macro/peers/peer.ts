@@ -23,6 +23,8 @@ export type Peer = {
   uring: boolean;
   /** Its server splices through pipes that are larger than the kernel's limit. */
   largePipes: boolean;
+  /** Its server runs in a JavaScript engine, which compiles for a while whatever it is asked to do. */
+  compiles?: boolean;
   start(source: string, mountpoint: string, place: Place): Promise<Running>;
 };
 

@@ -49,7 +49,11 @@ const dedicated: Options = { workers: 1, placement: "dedicated" };
 const run = promisify(execFile);
 
 function ours(name: string, about: string, choose: Choose, kind: Kind = "passthrough"): Peer {
-  return serverPeer(name, about, rfuse(kind, choose), { uring: choose(1).lane === "io_uring", counts: true });
+  return serverPeer(name, about, rfuse(kind, choose), {
+    uring: choose(1).lane === "io_uring",
+    compiles: true,
+    counts: true,
+  });
 }
 
 // It begins empty, and is given what the source holds.

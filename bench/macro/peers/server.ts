@@ -15,20 +15,26 @@ const COUNT_DEADLINE_MS = 10_000;
 const run = promisify(execFile);
 
 /** What is special about a server; `counts`: at SIGUSR2 it says how many requests it has served. */
-export type Traits = { uring?: boolean; largePipes?: boolean; counts?: boolean };
+export type Traits = {
+  uring?: boolean;
+  largePipes?: boolean;
+  compiles?: boolean;
+  counts?: boolean;
+};
 
 /** A peer whose server is the program that `command` names. */
 export function serverPeer(
   name: string,
   about: string,
   command: Command,
-  { uring = false, largePipes = false, counts = false }: Traits = {},
+  { uring = false, largePipes = false, compiles = false, counts = false }: Traits = {},
 ): Peer {
   return {
     name,
     about,
     uring,
     largePipes,
+    compiles,
     start: async (source, mountpoint, place) =>
       serve(await command(source, mountpoint, place), mountpoint, place, counts),
   };
