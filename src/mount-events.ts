@@ -1,6 +1,7 @@
 // Owns: a mount's events: its listeners, and what happens to a fault that nobody listens for.
 
 import { EventEmitter } from "node:events";
+import { messageOf, textOf } from "./codec/shown.ts";
 import type { MountEvents } from "./mount-interface.ts";
 import type { RequestFault } from "./server/dispatch.ts";
 
@@ -34,7 +35,7 @@ export class MountEmitter {
     }
     const [what, error] =
       fault instanceof Error ? ["", fault] : [`${fault.opcode} nodeid ${fault.nodeid}: `, fault.error];
-    process.stderr.write(`rfuse: ${what}${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(`rfuse: ${what}${textOf(error, "stack") ?? messageOf(error)}\n`);
   }
 }
 

@@ -2,8 +2,9 @@
 // the way back. Whatever fails on the way in is undone before the error is thrown; whatever ends the connection
 // (unmount from here or outside, abort, a crash) ends in the same `finish`.
 
+import { messageOf, shown } from "./codec/shown.ts";
 import type { InitWishes } from "./fs/connection.ts";
-import type { Filesystem } from "./fs/filesystem.ts";
+import { type Filesystem, isFilesystem } from "./fs/filesystem.ts";
 import { type Held, letGo } from "./held.ts";
 import { MountHandle } from "./mount-handle.ts";
 import type { Mount } from "./mount-interface.ts";
@@ -48,11 +49,14 @@ export async function mount(
 ): Promise<Mount> {
   const resolved = resolveOptions(options);
   resolved.signal?.throwIfAborted();
-  if (typeof filesystem !== "object" || filesystem === null) {
-    throw new MountError("FILESYSTEM_FAILED", "the filesystem must be the URL of a module or a filesystem object");
+  if (!isFilesystem(filesystem)) {
+    throw new MountError(
+      "FILESYSTEM_FAILED",
+      `the filesystem must be the URL of a module or a filesystem object, not ${shown(filesystem)}`,
+    );
   }
   if (!(filesystem instanceof URL)) refuseForObject(resolved);
-  const real = checkMountpoint(mountpoint, resolved.allowNonEmpty);
+  const real = await checkMountpoint(mountpoint, resolved.allowNonEmpty);
   const failed = new Map<Lane, string>();
   for (;;) {
     const choice = chooseLane(resolved, failed);
@@ -109,7 +113,7 @@ async function explain<Value>(code: MountErrorCode, what: string, run: () => Pro
     if ((thrown as { code?: unknown } | null)?.code === LANE_FAILED) {
       throw new MountError("LANE_UNAVAILABLE", `lane ${(thrown as Error).message}`, { cause: thrown });
     }
-    throw new MountError(code, `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
+    throw new MountError(code, `${what}: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   }

@@ -2,6 +2,7 @@
 // (worker-server.ts), or the calling thread's event loop with a filesystem object (`createLocalServer`).
 
 import { close } from "../ffi/file.ts";
+import { shown } from "./codec/shown.ts";
 import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
 import { methodNames } from "./server/methods.ts";
@@ -62,7 +63,7 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
       queue
         .serveEvents()
         .then(() => filesystem.destroy?.())
-        .catch((thrown: unknown) => events.crashed(0, thrown instanceof Error ? thrown : new Error(String(thrown))))
+        .catch((thrown: unknown) => events.crashed(0, thrown instanceof Error ? thrown : new Error(shown(thrown))))
         .finally(() => ended.resolve());
     },
     ended: ended.promise,

@@ -6,10 +6,15 @@ import type { StartNotifier } from "./server/notifications.ts";
 import { lendFd, reclaim } from "./server/notifier-fds.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
-/** A new thread that was given its first message. */
+/** A new thread that was given its first message. Errors: `DataCloneError` for a message that cannot be; no thread then. */
 export function startThread(message: ToWorker): Worker {
   const worker = new Worker(new URL("./worker.ts", import.meta.url).href);
-  worker.postMessage(message);
+  try {
+    worker.postMessage(message);
+  } catch (thrown) {
+    worker.terminate();
+    throw thrown;
+  }
   return worker;
 }
 

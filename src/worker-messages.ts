@@ -1,5 +1,6 @@
 // Owns: the messages between a session and its threads. Plain data; errors travel as `PlainError`.
 
+import { shown, textOf } from "./codec/shown.ts";
 import type { InitWishes } from "./fs/connection.ts";
 import type { RequestFault, SlowRequest } from "./server/dispatch.ts";
 import type { NotifierFds } from "./server/notifier-fds.ts";
@@ -61,17 +62,24 @@ export interface PlainError {
   readonly code: string | undefined;
 }
 
+/** Of an error its texts, of anything else what it is; never throws, and what it gives can be posted. */
 export function toPlain(thrown: unknown): PlainError {
-  if (!(thrown instanceof Error)) {
-    return { name: "Error", message: `non-error thrown: ${String(thrown)}`, stack: undefined, code: undefined };
+  const message = textOf(thrown, "message");
+  if (message === undefined) {
+    return { name: "Error", message: `non-error thrown: ${shown(thrown)}`, stack: undefined, code: undefined };
   }
-  const code: unknown = (thrown as { code?: unknown }).code;
   return {
-    name: thrown.name,
-    message: thrown.message,
-    stack: thrown.stack,
-    code: typeof code === "string" ? code : undefined,
+    name: textOf(thrown, "name") ?? "Error",
+    message: `${message}${partsOf(thrown)}`,
+    stack: textOf(thrown, "stack"),
+    code: textOf(thrown, "code"),
   };
+}
+
+// What a module's errors of syntax are is said by the parts of an AggregateError alone.
+function partsOf(thrown: unknown): string {
+  if (!(thrown instanceof AggregateError) || !Array.isArray(thrown.errors)) return "";
+  return `: ${thrown.errors.map((part) => textOf(part, "message") ?? shown(part)).join("; ")}`;
 }
 
 export function fromPlain(plain: PlainError): Error {

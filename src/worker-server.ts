@@ -3,6 +3,7 @@
 // Threads end because the connection ends; `terminate` is only for threads that do not serve.
 
 import { close } from "../ffi/file.ts";
+import { shown } from "./codec/shown.ts";
 import { disposeOnThread } from "./dispose-thread.ts";
 import { MountError } from "./mounting/errors.ts";
 import { reclaimAll } from "./server/notifier-fds.ts";
@@ -10,6 +11,7 @@ import type { QueueSettings } from "./server/open-queue.ts";
 import type { Server, ServerEvents } from "./servers.ts";
 import { createSuccession, type Run, type Workers } from "./succession.ts";
 import { within } from "./within.ts";
+import type { FilesystemContext } from "./worker-messages.ts";
 import { startWorker, type Thread } from "./worker-thread.ts";
 
 /** Time for a worker to see the end of the connection, and for its thread to end when it has not begun to serve. */
@@ -44,9 +46,19 @@ export function createWorkerServer(
   let disposes = false;
   let unclean = false;
 
+  function startCopying(context: FilesystemContext, share: boolean): Thread {
+    try {
+      return startWorker(url.href, context, share, events);
+    } catch (thrown) {
+      if ((thrown as Error).name !== "DataCloneError") throw thrown;
+      const what = `option filesystemOptions is ${shown(options)}; it must be something that can be copied to a worker`;
+      throw new MountError("INVALID_OPTION", what, { cause: thrown });
+    }
+  }
+
   async function load(index: number, share = false) {
     const context = { options, shared, worker: { index, count } };
-    const thread = startWorker(url.href, context, share, events);
+    const thread = startCopying(context, share);
     threads[index] = thread;
     return thread.expect("loaded");
   }

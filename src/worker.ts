@@ -4,7 +4,8 @@
 
 import { umount } from "../ffi/mount.ts";
 import { unshareFs } from "../ffi/thread.ts";
-import type { Filesystem } from "./fs/filesystem.ts";
+import { shown } from "./codec/shown.ts";
+import { type Filesystem, isFilesystem } from "./fs/filesystem.ts";
 import type { Board } from "./server/board.ts";
 import { runDoorbell } from "./server/doorbell.ts";
 import { methodNames } from "./server/methods.ts";
@@ -36,10 +37,11 @@ async function load(url: string, context: FilesystemContext, share: boolean): Pr
   const shared = share ? await module.createShared?.(context.options) : context.shared;
   const made: unknown =
     typeof module.default === "function" ? await module.default({ ...context, shared }) : module.default;
-  if (typeof made !== "object" || made === null) {
-    throw new TypeError(`${url}: the default export must be a filesystem or a function that makes one`);
+  if (!isFilesystem(made)) {
+    const got = typeof module.default === "function" ? `it returned ${shown(made)}` : `it is ${shown(made)}`;
+    throw new TypeError(`${url}: the default export must be a filesystem or a function that makes one; ${got}`);
   }
-  filesystem = made as Filesystem;
+  filesystem = made;
   const { wishes = {}, parallel = false } = filesystem;
   const sharing = module.createShared !== undefined;
   const disposing = module.disposeShared !== undefined;

@@ -39,6 +39,11 @@ export interface Backing {
   close(id: number): number;
 }
 
+/** Whether a value can be a filesystem, all of whose methods are optional: an object, and no array or promise. */
+export function isFilesystem(value: unknown): value is Filesystem {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Promise);
+}
+
 /** An inode-level filesystem. Methods bear the kernel's words for the operations. */
 export interface Filesystem {
   /** What to ask of the kernel at INIT; see `InitWishes` for the defaults. */

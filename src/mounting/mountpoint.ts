@@ -1,6 +1,11 @@
 // Owns: finding out, before anything is mounted, whether a mountpoint will do; every refusal says why.
+// Invariant: the calling thread never waits for the mountpoint: another mount that it serves itself may be there, or one
+// whose filesystem is still starting. The mount table, which no filesystem can delay, is asked first.
 
-import { accessSync, constants, opendirSync, realpathSync, statSync } from "node:fs";
+import { constants } from "node:fs";
+import { access, opendir, realpath, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { shown } from "../codec/shown.ts";
 import { MountError, type MountErrorCode } from "./errors.ts";
 import { topMountAt } from "./mount-table.ts";
 
@@ -19,12 +24,12 @@ function explained(path: string, thrown: unknown): MountError {
   return new MountError(ours, `mountpoint ${JSON.stringify(path)} ${text}`, { cause: thrown });
 }
 
-function isEmpty(path: string): boolean {
-  const directory = opendirSync(path);
+async function isEmpty(path: string): Promise<boolean> {
+  const directory = await opendir(path);
   try {
-    return directory.readSync() === null;
+    return (await directory.read()) === null;
   } finally {
-    directory.closeSync();
+    await directory.close();
   }
 }
 
@@ -32,35 +37,54 @@ function isEmpty(path: string): boolean {
  * The real path of a usable mountpoint. Errors: `MountError` MOUNTPOINT_*; a directory with content, or one that a FUSE
  * filesystem is mounted on already, is refused unless `allowNonEmpty`.
  */
-export function checkMountpoint(mountpoint: string, allowNonEmpty: boolean): string {
+export async function checkMountpoint(mountpoint: string, allowNonEmpty: boolean): Promise<string> {
   if (typeof mountpoint !== "string" || mountpoint === "" || mountpoint.includes("\0")) {
-    throw new MountError("MOUNTPOINT_MISSING", `mountpoint ${JSON.stringify(mountpoint)} is no path`);
+    throw new MountError("MOUNTPOINT_MISSING", `mountpoint ${shown(mountpoint)} is no path`);
   }
+  if (!allowNonEmpty) await refuseMounted(resolve(mountpoint));
   let real: string;
   try {
-    real = realpathSync(mountpoint);
-    if (!statSync(real).isDirectory()) {
+    real = await realpath(mountpoint);
+    if (!(await stat(real)).isDirectory()) {
       throw new MountError("MOUNTPOINT_NOT_DIRECTORY", `mountpoint ${JSON.stringify(mountpoint)} is not a directory`);
     }
-    accessSync(real, constants.X_OK);
+    await access(real, constants.X_OK);
   } catch (thrown) {
     throw thrown instanceof MountError ? thrown : explained(mountpoint, thrown);
   }
-  if (!allowNonEmpty) refuseUsed(real);
+  if (!allowNonEmpty) await refuseUsed(real);
   return real;
 }
 
-function refuseUsed(real: string): void {
+/** How long a mount that is there already may take to say that its daemon died; one that takes longer is alive. */
+const STALE_MS = 1000;
+
+// Its ENOTCONN, if its daemon died.
+async function staleness(path: string): Promise<unknown> {
+  const asked = stat(path).then(
+    () => undefined,
+    (thrown) => (thrown.code === "ENOTCONN" ? thrown : undefined),
+  );
+  return Promise.race([asked, Bun.sleep(STALE_MS).then(() => undefined)]);
+}
+
+async function refuseMounted(real: string): Promise<void> {
   const there = topMountAt(real);
   if (there?.type.startsWith("fuse")) {
+    const stale = await staleness(real);
+    if (stale !== undefined) throw explained(real, stale);
     throw new MountError(
       "MOUNTPOINT_BUSY",
       `mountpoint ${JSON.stringify(real)} already holds a ${there.type} mount of ${there.source}; unmount it first`,
     );
   }
+}
+
+async function refuseUsed(real: string): Promise<void> {
+  await refuseMounted(real);
   let empty: boolean;
   try {
-    empty = isEmpty(real);
+    empty = await isEmpty(real);
   } catch (thrown) {
     throw explained(real, thrown);
   }

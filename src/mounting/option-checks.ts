@@ -1,6 +1,7 @@
 // Owns: checks of option values, each an error that names the key, the value and the limit.
 // Must not: know which options there are.
 
+import { shown } from "../codec/shown.ts";
 import { MountError } from "./errors.ts";
 
 /** Throws for a value that the option `key` cannot have. */
@@ -8,8 +9,7 @@ export type Check = (key: string, value: unknown) => void;
 
 /** Errors: `MountError` INVALID_OPTION with key, value and limit. */
 export function refuse(key: string, value: unknown, limit: string): never {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  throw new MountError("INVALID_OPTION", `option ${key} is ${shown}; it must be ${limit}`);
+  throw new MountError("INVALID_OPTION", `option ${key} is ${shown(value)}; it must be ${limit}`);
 }
 
 export const boolean: Check = (key, value) => {

@@ -1,8 +1,10 @@
 // Owns: the options of `mount`: their types, defaults and checks. A table of checks, so that an unknown key, a wrong
 // type and a value out of range all get an error that names the key, the value and the limit.
 
+import { shown } from "../codec/shown.ts";
 import type { InitWishes } from "../fs/connection.ts";
 import { cacheOptions, type MetadataCacheOptions } from "./cache-options.ts";
+import { MountError } from "./errors.ts";
 import {
   autoOr,
   boolean,
@@ -175,6 +177,9 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
 
 /** Fills in defaults. Errors: `MountError` INVALID_OPTION. */
 export function resolveOptions(options: MountOptions): ResolvedOptions {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new MountError("INVALID_OPTION", `the options are ${shown(options)}; they must be an object`);
+  }
   const given = checkEach(options as Readonly<Record<string, unknown>>, CHECKS, "");
   const resolved: ResolvedOptions = { ...DEFAULTS, ...given };
   const { lane, queueDepth } = resolved;
@@ -183,7 +188,10 @@ export function resolveOptions(options: MountOptions): ResolvedOptions {
 }
 
 /** Refuses what a filesystem object cannot have: the thread that serves it is its caller's. Errors: as above. */
-export function refuseForObject({ workers, placement }: ResolvedOptions): void {
+export function refuseForObject({ workers, placement, filesystemOptions }: ResolvedOptions): void {
+  if (filesystemOptions !== undefined) {
+    refuse("filesystemOptions", filesystemOptions, "left out for a filesystem object; a module's export gets them");
+  }
   if (workers !== "auto" && workers > 1) refuse("workers", workers, '1 or "auto" for a filesystem object');
   if (placement === "per-core" || placement === "dedicated") {
     refuse("placement", placement, 'none or "auto" for a filesystem object, whose thread is the caller\'s');

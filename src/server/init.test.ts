@@ -1,5 +1,6 @@
 // Proves INIT: what is agreed with each kernel, the golden bytes of requests and replies, and what is refused.
 import { describe, expect, it } from "vitest";
+import { shown } from "../codec/shown.ts";
 import type { Connection, InitWishes } from "../fs/connection.ts";
 import { encodeInitReply, inputSizes, NegotiationError, negotiate, parseOffer } from "./init.ts";
 
@@ -190,6 +191,15 @@ describe("negotiate: sizes", () => {
     expect(newer).toMatchObject({ connection: { minor: 46, kernelMinor: 99 } });
   });
 
+  it("wishes that nobody knows, and ones of a wrong type: are refused by name", () => {
+    const wish = (wishes: object) => () => agreed("6.18, 7.45", wishes);
+    expect(wish({ maxWrit: 4096 })).toThrow(/^wishes\.maxWrit is not known; known are maxWrite, /);
+    expect(wish({ toString: true })).toThrow("wishes.toString is not known");
+    expect(wish({ writebackCache: "yes" })).toThrow('wishes.writebackCache is "yes", not true or false');
+    expect(wish({ readdirplus: true })).toThrow("wishes.readdirplus is true, not one of auto, always, never");
+    expect(wish({ writebackCache: undefined })).not.toThrow();
+  });
+
   it.each([
     ["maxWrite", [4095, 0, -4096, 4096.5, NaN, Infinity, 65_535 * 4096 + 1, "65536"]],
     ["maxReadahead", [-1, 2 ** 32, 0.5, NaN]],
@@ -199,7 +209,9 @@ describe("negotiate: sizes", () => {
   ] as const)("wishes.%s out of range: is refused by name", (name, values) => {
     for (const value of values) {
       expect(() => agreed("6.18, 7.45", { [name]: value })).toThrow(RangeError);
-      expect(() => agreed("6.18, 7.45", { [name]: value })).toThrow(`wishes.${name} is ${value}, not an integer in`);
+      expect(() => agreed("6.18, 7.45", { [name]: value })).toThrow(
+        `wishes.${name} is ${shown(value)}, not an integer in`,
+      );
     }
   });
 });

@@ -7,6 +7,7 @@ import { flagNames, flagWords, hasFlag, type InitFlag } from "../abi/fuse-init-f
 import { OPCODES, type Opcode } from "../abi/fuse-opcodes.ts";
 import { FuseInitIn, FuseInitInCompat, FuseInitOut, FuseOutHeader } from "../abi/fuse-structs.ts";
 import type { Connection, InitWishes } from "../fs/connection.ts";
+import { checkWishes } from "./wish-checks.ts";
 
 /** INIT as the kernel sent it. */
 export interface KernelOffer {
@@ -85,23 +86,6 @@ const RULES: readonly Rule[] = [
   ["SETXATTR_EXT", (wishes) => wishes.setxattrExt ?? true],
 ];
 
-const WHOLE_RANGES = {
-  maxWrite: [PAGE_SIZE, PAGES.SYSCTL_MAX * PAGE_SIZE],
-  maxReadahead: [0, 2 ** 32 - 1],
-  maxBackground: [1, 65_535],
-  timeGranularityNs: [1, 1_000_000_000],
-  maxStackDepth: [0, 2],
-} as const;
-
-function checkWishes(wishes: InitWishes): void {
-  for (const [name, [low, high]] of Object.entries(WHOLE_RANGES)) {
-    const value = wishes[name as keyof typeof WHOLE_RANGES];
-    if (value !== undefined && !(Number.isInteger(value) && value >= low && value <= high)) {
-      throw new RangeError(`wishes.${name} is ${value}, not an integer in ${low}..${high}`);
-    }
-  }
-}
-
 /** What the answer to INIT is: an agreement, or "ask again with our major version". */
 export type Negotiation = { readonly kind: "agreed"; readonly connection: Connection } | { readonly kind: "retry" };
 
@@ -116,7 +100,8 @@ function overIoUring(flags: InitFlag[]): void {
 }
 
 /**
- * Decides. Errors: `NegotiationError` when the kernel's protocol is too old, `RangeError` for a wish out of range.
+ * Decides. Errors: `NegotiationError` when the kernel's protocol is too old, `TypeError` or `RangeError`
+ * for a wish, see `checkWishes`.
  */
 export function negotiate(offer: KernelOffer, wishes: InitWishes, facts: InitFacts): Negotiation {
   checkWishes(wishes);

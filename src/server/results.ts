@@ -8,6 +8,7 @@ import type { OPCODES, Opcode } from "../abi/fuse-opcodes.ts";
 import { FuseEntryOut, FuseOpenOut, FuseStatfsOut } from "../abi/fuse-structs.ts";
 import { MAX_ERRNO } from "../codec/fuse-error.ts";
 import type { Request } from "../codec/request.ts";
+import { shown } from "../codec/shown.ts";
 
 /** A handler's result that no reply can carry; the message names the value and the limit. */
 export class ResultError extends RangeError {
@@ -168,7 +169,7 @@ export function fillDefaultStatfs(request: Request): void {
 export function lengthOf(request: Request, result: number | undefined, rule: ResultRule): number {
   if (result === undefined) return rule.complete(request, 0, rule);
   if (!Number.isSafeInteger(result) || result < -MAX_ERRNO) {
-    throw new ResultError(`handler returned ${String(result)}, neither a count nor an errno in -${MAX_ERRNO}..-1`);
+    throw new ResultError(`handler returned ${shown(result)}, neither a count nor an errno in -${MAX_ERRNO}..-1`);
   }
   return result < 0 ? result : rule.complete(request, result, rule);
 }

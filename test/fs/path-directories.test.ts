@@ -151,6 +151,8 @@ describe("readdir", () => {
     ["an empty name", [""]],
     ["a name with NUL", ["a\0"]],
     ["a name of 1025 bytes", ["x".repeat(1025)]],
+    ["a name that has no UTF-8", ["\ud800"]],
+    ["a type that is none", [{ name: "a", type: "folder" }]],
     ["a number", [7]],
     ["an entry without a name", [{ stat: { type: "file" } }]],
     ["no iterable", {}],

@@ -75,13 +75,16 @@ describe("getattr", () => {
   it.each<readonly [string, StatsLike, string]>([
     ["a negative size", { type: "file", size: -1 }, "RangeError: size is -1,"],
     ["a NaN size", { type: "file", size: Number.NaN }, "RangeError: size is NaN,"],
-    ["a size above 2^53-1", { type: "file", size: 2n ** 53n }, "RangeError: size is 9007199254740992,"],
+    ["a size above 2^53-1", { type: "file", size: 2n ** 53n }, "RangeError: size is 9007199254740992n,"],
     ["a fractional size", { type: "file", size: 1.5 }, "RangeError: size is 1.5,"],
     ["a negative uid", { type: "file", uid: -1 }, "RangeError: uid is -1,"],
     ["an invalid date", { type: "file", mtime: new Date(Number.NaN) }, "RangeError: mtime is NaN,"],
     ["no type", { mode: 0o644 }, "TypeError: mode is 0644 and says no file type"],
+    ["a size that is a text", { type: "file", size: "5" as never }, 'RangeError: size is "5",'],
+    ["a time that is no Date", { type: "file", mtime: 1234 as never }, "TypeError: mtime is 1234, not a Date"],
+    ["a time that is a text", { type: "file", mtimeMs: "2020" as never }, 'TypeError: mtimeMs is "2020", not a number'],
     ["a type that contradicts the mode", { type: "file", mode: 0o40755 }, "TypeError: mode is 040755,"],
-    ["an unknown type", { type: "folder" as "file" }, "TypeError: type is folder,"],
+    ["an unknown type", { type: "folder" as "file" }, 'TypeError: type is "folder",'],
   ])("that says %s is EIO and one error event that names it", async (_, stats, message) => {
     await using client = clientOf({ getattr: () => stats });
     expect((await client.lookup(1, "f")).error).toBe(-5);

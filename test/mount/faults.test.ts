@@ -41,6 +41,7 @@ const ANSWERS: Readonly<Record<Exclude<Fault, "hang">, readonly [told: RegExp, e
   "throw-unknown": [/Input\/output error/, /no such thing/],
   "reject-unknown": [/Input\/output error/, /no such thing/],
   "throw-nothing": [/Input\/output error/, /undefined/],
+  "throw-unshowable": [/Input\/output error/, /null prototype/],
   nan: [/Input\/output error/, /NaN/],
   "promise-nan": [/Input\/output error/, /NaN/],
   infinite: [/Input\/output error/, /Infinity/],
@@ -49,7 +50,7 @@ const ANSWERS: Readonly<Record<Exclude<Fault, "hang">, readonly [told: RegExp, e
   negative: [/Input\/output error/, /-100000/],
   string: [/Input\/output error/, /seven/],
   "promise-string": [/Input\/output error/, /seven/],
-  object: [/Input\/output error/, /object/],
+  object: [/Input\/output error/, /\{\}/],
   bigint: [/Input\/output error/, /7/],
   null: [/Input\/output error/, /null/],
   zero: [/No such file/, undefined],
@@ -72,7 +73,7 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
           opcode: "LOOKUP",
           nodeid: 1,
           unique: expect.stringMatching(/^\d+$/),
-          isError: fault !== "throw-nothing" || form === "module",
+          isError: !["throw-nothing", "throw-unshowable"].includes(fault) || form === "module",
         });
         expect(said["error"]).toMatchObject({ message: expect.stringMatching(event) });
       }
@@ -89,6 +90,21 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
       await endsCleanly(daemon);
     },
   );
+
+  it("throw-unshowable, and nobody listens: callers are told, and standard error", async () => {
+    const filesystemOptions = { fault: "throw-unshowable", except: ["getattr"] };
+    await using daemon = await startMount({
+      form,
+      filesystem: "faulty",
+      listen: false,
+      options: { filesystemOptions },
+    });
+    expect((await client("cat", `${daemon.mountpoint}/hello`)).stderr).toContain("Input/output error");
+    await daemon.order("unmount");
+    daemon.hangUp();
+    const { status, stderr } = await within("the daemon's end", daemon.exited);
+    expect([status, stderr]).toEqual([0, expect.stringContaining("rfuse: LOOKUP nodeid 1: ")]);
+  });
 
   it("hang: callers can be killed, and unmounting by force works", async () => {
     await using daemon = await startFaulty(form, "hang", { except: ["getattr"] }, { slowMs: 200 });

@@ -104,6 +104,13 @@ describe("mount: refuses the mountpoint", () => {
     expect(mountsAt(mountpoint)).toEqual([]);
   });
 
+  it("that its own thread serves, without waiting for itself", async () => {
+    await using daemon = await startMount({ form: "object" });
+    await expect(daemon.order("mountAgain")).rejects.toMatchObject({ code: "MOUNTPOINT_BUSY" });
+    expect((await client("cat", `${daemon.mountpoint}/hello`)).stdout).toBe("hello\n");
+    await daemon.order("unmount");
+  });
+
   it("that is stale, and takes it again once that was removed", async () => {
     await using dead = await startMount({ options: { guardian: false } });
     dead.kill("SIGKILL");

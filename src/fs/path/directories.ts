@@ -8,6 +8,7 @@ import { DIRENT_NAME_MAX } from "../../codec/dirents.ts";
 import { errno } from "../../codec/fuse-error.ts";
 import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
+import { shown } from "../../codec/shown.ts";
 import { type ViewOf, viewClass } from "../../codec/struct-view.ts";
 import type { Filesystem } from "../filesystem.ts";
 import { fillEntry, identityOf } from "./attributes.ts";
@@ -15,7 +16,7 @@ import { type Awaitable, chain, finish, settle } from "./chain.ts";
 import { DirectoryStream } from "./directory-stream.ts";
 import type { Handle } from "./handles.ts";
 import { contextOf, isAnswered, lastTargetOf, onNode, onPath, type State } from "./state.ts";
-import { type Attributes, attributesOf, FORMAT, integer } from "./stats.ts";
+import { type Attributes, attributesOf, formatOf, integer } from "./stats.ts";
 import type { Node } from "./tree.ts";
 import type { DirectoryEntries, DirentLike, FileType, PathContext } from "./types.ts";
 
@@ -39,16 +40,19 @@ const EntryView = viewClass(FuseEntryOut, "opOut");
 
 type ListRequest = RequestView<"READDIR"> | RequestView<"READDIRPLUS">;
 
-function formatOf(dirent: DirentLike, attributes: Attributes | undefined): number {
+function typeBitsOf(dirent: DirentLike, attributes: Attributes | undefined): number {
   if (attributes !== undefined) return attributes.mode;
   const type = dirent.type ?? TYPE_METHODS.find(([method]) => dirent[method]?.())?.[1];
-  return type === undefined ? 0 : (FORMAT[type] ?? 0);
+  return type === undefined ? 0 : formatOf(type);
 }
 
 function checkName(name: string | Uint8Array): string {
   const text = typeof name === "string" ? name : Buffer.from(name).toString("utf8");
-  if (text === "" || text.includes("/") || text.includes("\0") || Buffer.byteLength(text) > DIRENT_NAME_MAX) {
-    throw new TypeError(`readdir gave the name ${JSON.stringify(text)}, which is no file name of 1..1024 bytes`);
+  const fits = text !== "" && Buffer.byteLength(text) <= DIRENT_NAME_MAX;
+  if (!fits || text.includes("/") || text.includes("\0") || !text.isWellFormed()) {
+    throw new TypeError(
+      `readdir gave the name ${shown(text)}, which is no file name of 1..${DIRENT_NAME_MAX} bytes without "/" and NUL`,
+    );
   }
   return text;
 }
@@ -85,7 +89,7 @@ function createFiller(state: State, req: ListRequest, directory: Node, stream: D
     if (child?.hidden) return true;
     const attributes = dirent.stat === undefined ? undefined : attributesOf(dirent.stat, state.defaults);
     const ino = inoOf(state, directory, name, dirent, child);
-    if (!req.entries.add(dirent.name, ino, formatOf(dirent, attributes) >> 12, cookie)) return false;
+    if (!req.entries.add(dirent.name, ino, typeBitsOf(dirent, attributes) >> 12, cookie)) return false;
     if (attributes !== undefined && !name.includes("\ufffd")) giveEntry(name, attributes);
     return true;
   };

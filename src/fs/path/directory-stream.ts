@@ -3,6 +3,7 @@
 // one beyond the end (stale, from before a rewind) reads as end of directory.
 // "." and ".." come first, from here; the filesystem's own are dropped.
 
+import { shown } from "../../codec/shown.ts";
 import { type Awaitable, chain, isThenable } from "./chain.ts";
 import type { DirectoryEntries, DirentLike } from "./types.ts";
 
@@ -22,14 +23,14 @@ function iteratorOf(entries: DirectoryEntries): Source {
     if (Symbol.asyncIterator in entries) return entries[Symbol.asyncIterator]();
     if (Symbol.iterator in entries) return entries[Symbol.iterator]();
   }
-  throw new TypeError(`readdir returned ${String(entries)}, not an array or iterable of entries`);
+  throw new TypeError(`readdir returned ${shown(entries)}, not an array or iterable of entries`);
 }
 
 function direntOf(item: unknown): DirentLike {
   if (typeof item === "string") return { name: item };
   const name = typeof item === "object" && item !== null ? (item as DirentLike).name : undefined;
   if (typeof name === "string" || name instanceof Uint8Array) return item as DirentLike;
-  throw new TypeError(`readdir gave the entry ${String(item)}, neither a name nor an object with a name`);
+  throw new TypeError(`readdir gave the entry ${shown(item)}, neither a name nor an object with a name`);
 }
 
 export class DirectoryStream {

@@ -3,6 +3,7 @@
 
 import { errno } from "../../codec/fuse-error.ts";
 import type { RequestView } from "../../codec/request-view.ts";
+import { shown } from "../../codec/shown.ts";
 import type { Filesystem } from "../filesystem.ts";
 import { ask, type EntryRequest, find, give } from "./attributes.ts";
 import { type Awaitable, chain, settle } from "./chain.ts";
@@ -12,6 +13,8 @@ import { FORMAT, S_IFMT } from "./stats.ts";
 import type { Node } from "./tree.ts";
 import type { PathContext } from "./types.ts";
 
+/** PATH_MAX without the NUL. */
+const TARGET_MAX = 4095;
 const O_WRONLY_CREAT_EXCL = 0o301;
 
 // Makes `name` and answers with its entry.
@@ -110,10 +113,14 @@ function readlink(state: State, req: RequestView<"READLINK">): Awaitable<number>
   return onPath(state, req.nodeid, (path) =>
     chain(fs.readlink?.(path, contextOf(req)), (target) => {
       if (typeof target !== "string" && !(target instanceof Uint8Array)) {
-        throw new TypeError(`readlink returned ${String(target)}, neither a string nor bytes`);
+        throw new TypeError(`readlink returned ${shown(target)}, neither a string nor bytes`);
       }
       const bytes = typeof target === "string" ? Buffer.from(target) : target;
-      if (bytes.length > req.capacity) throw new RangeError(`readlink returned ${bytes.length} bytes`);
+      if (bytes.length === 0 || bytes.length > Math.min(TARGET_MAX, req.capacity) || bytes.includes(0)) {
+        throw new RangeError(
+          `readlink returned ${shown(target)} of ${bytes.length} bytes, which is no target of 1..${TARGET_MAX} bytes without NUL`,
+        );
+      }
       req.buffer.set(bytes);
       return bytes.length;
     }),

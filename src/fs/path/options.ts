@@ -1,5 +1,6 @@
 // Owns: the defaults and checks of the path adapter's options. An option of 0 means 0.
 
+import { shown } from "../../codec/shown.ts";
 import type { InitWishes } from "../connection.ts";
 import type { PathOptions } from "./types.ts";
 
@@ -42,14 +43,14 @@ const LONGEST_MS = 3_155_760_000_000;
 
 function timeout(key: keyof PathOptions, ms: number): Timeout {
   if (typeof ms !== "number" || !(ms >= 0 && ms <= LONGEST_MS)) {
-    throw new RangeError(`option ${key} is ${String(ms)}; it must be a number of milliseconds in 0..${LONGEST_MS}`);
+    throw new RangeError(`option ${key} is ${shown(ms)}; it must be a number of milliseconds in 0..${LONGEST_MS}`);
   }
   const seconds = Math.floor(ms / 1000);
   return { seconds, ns: Math.floor((ms - seconds * 1000) * 1_000_000) };
 }
 
 function flag(key: keyof PathOptions, value: boolean): boolean {
-  if (typeof value !== "boolean") throw new TypeError(`option ${key} is ${String(value)}; it must be true or false`);
+  if (typeof value !== "boolean") throw new TypeError(`option ${key} is ${shown(value)}; it must be true or false`);
   return value;
 }
 
@@ -62,7 +63,8 @@ function choice(key: keyof PathOptions, value: boolean | Choice): Choice {
 /** Options with defaults. Errors: `TypeError` or `RangeError` naming the option and the value. */
 export function resolveOptions(options: PathOptions): ResolvedPathOptions {
   for (const key of Object.keys(options)) {
-    if (!Object.hasOwn(KNOWN, key)) throw new TypeError(`option ${key} is not known`);
+    if (!Object.hasOwn(KNOWN, key))
+      throw new TypeError(`option ${key} is not known; known are ${Object.keys(KNOWN).join(", ")}`);
   }
   const { hideUnlinked = "auto" } = options;
   return {

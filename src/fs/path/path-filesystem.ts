@@ -28,9 +28,10 @@ async function releaseAll(state: State): Promise<void> {
 
 /**
  * Makes a mountable filesystem of one that works with paths. It keeps the names that the kernel knows in memory, so
- * one mount needs one worker. Errors: `TypeError` or `RangeError` for an option; `init` fails with several workers.
+ * one mount needs one worker. Errors: `TypeError` or `RangeError` for an option, `TypeError` for a
+ * method that is no function; `init` fails with several workers.
  */
-export function pathFilesystem<Handle, DirectoryHandle>(
+export function pathFilesystem<Handle = unknown, DirectoryHandle = unknown>(
   fs: PathFilesystem<Handle, DirectoryHandle>,
   options: PathOptions = {},
 ): Filesystem {
@@ -42,11 +43,11 @@ export function pathFilesystem<Handle, DirectoryHandle>(
       if (context.worker.count > 1) {
         throw new RangeError(`a path-level filesystem is served by one worker, not ${context.worker.count}`);
       }
-      return fs.init?.(context) as void | Promise<void>;
+      return state.fs.init?.(context) as void | Promise<void>;
     },
     async destroy() {
       await releaseAll(state);
-      await fs.destroy?.();
+      await state.fs.destroy?.();
     },
     ...attributeHandlers(state),
     ...setattrHandlers(state),

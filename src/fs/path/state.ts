@@ -5,6 +5,7 @@ import { errno, FuseError } from "../../codec/fuse-error.ts";
 import type { RequestHeader } from "../../codec/request-view.ts";
 import type { Awaitable } from "./chain.ts";
 import { type Handle, Handles } from "./handles.ts";
+import { methodsOf } from "./methods.ts";
 import { type ResolvedPathOptions, resolveOptions } from "./options.ts";
 import { RenameGate } from "./rename-gate.ts";
 import { type AttributeDefaults, attributeDefaults } from "./stats.ts";
@@ -29,7 +30,9 @@ const WRITING = [
   "utimes", "fallocate", "copyFileRange",
 ] as const satisfies readonly (keyof PathFilesystem)[];
 
-export function createState(fs: PathFilesystem, options: PathOptions): State {
+/** Errors: `TypeError` or `RangeError` for an option, or for what should be a method. */
+export function createState(given: PathFilesystem, options: PathOptions): State {
+  const fs = methodsOf(given);
   const tree = new Tree();
   return {
     fs,

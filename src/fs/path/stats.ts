@@ -2,6 +2,7 @@
 // Invariant: nothing is truncated or wrapped; a value that does not fit is an error that names it.
 
 import type { FuseAttr, FuseKstatfs } from "../../abi/fuse-structs.ts";
+import { shown } from "../../codec/shown.ts";
 import type { ViewOf } from "../../codec/struct-view.ts";
 import type { FileType, StatFsLike, StatsLike } from "./types.ts";
 
@@ -65,7 +66,7 @@ export function attributeDefaults(): AttributeDefaults {
 export function integer(value: unknown, field: string, max: number = Number.MAX_SAFE_INTEGER): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0 && number <= max) return number;
-  throw new RangeError(`${field} is ${String(value)}, not an integer in 0..${max}`);
+  throw new RangeError(`${field} is ${shown(value)}, not an integer in 0..${max}`);
 }
 
 function inodeNumber(value: number | bigint | undefined): number | bigint | undefined {
@@ -88,7 +89,7 @@ function timeOfMs(value: number, field: string): Time {
 }
 
 function integerSeconds(seconds: number, value: unknown): number {
-  if (!Number.isSafeInteger(seconds)) throw new RangeError(`a time of ${String(value)} is out of range`);
+  if (!Number.isSafeInteger(seconds)) throw new RangeError(`a time of ${shown(value)} is out of range`);
   return seconds;
 }
 
@@ -97,19 +98,30 @@ type TimeField = "atime" | "mtime" | "ctime";
 function timeOf(stats: StatsLike, field: TimeField): Time | undefined {
   const ns = stats[`${field}Ns`];
   if (ns !== undefined) {
-    if (typeof ns !== "bigint") throw new TypeError(`${field}Ns is ${String(ns)}, not a bigint`);
+    if (typeof ns !== "bigint") throw new TypeError(`${field}Ns is ${shown(ns)}, not a bigint`);
     return timeOfNs(ns);
   }
   const ms = stats[`${field}Ms`];
-  if (ms !== undefined) return timeOfMs(Number(ms), `${field}Ms`);
+  if (ms !== undefined) {
+    if (typeof ms !== "number" && typeof ms !== "bigint")
+      throw new TypeError(`${field}Ms is ${shown(ms)}, not a number`);
+    return timeOfMs(Number(ms), `${field}Ms`);
+  }
   const date = stats[field];
-  return date === undefined ? undefined : timeOfMs(Number(date), field);
+  if (date === undefined) return undefined;
+  if (typeof date !== "object") throw new TypeError(`${field} is ${shown(date)}, not a Date; ${field}Ms is a number`);
+  return timeOfMs(Number(date), field);
+}
+
+/** Type bits of a type's name. Errors: `TypeError` naming the value. */
+export function formatOf(type: FileType): number {
+  const format = Object.hasOwn(FORMAT, type) ? FORMAT[type] : undefined;
+  if (format !== undefined) return format;
+  throw new TypeError(`type is ${shown(type)}, not one of ${Object.keys(FORMAT).join(", ")}`);
 }
 
 function modeOf({ type, mode }: StatsLike): number {
-  const format = type === undefined ? 0 : FORMAT[type];
-  if (format === undefined)
-    throw new TypeError(`type is ${String(type)}, not one of ${Object.keys(FORMAT).join(", ")}`);
+  const format = type === undefined ? 0 : formatOf(type);
   const given = mode === undefined ? undefined : integer(mode, "mode", 0o177777);
   const bits = (given ?? 0) & S_IFMT;
   if (format !== 0 && bits !== 0 && bits !== format) {
@@ -124,7 +136,7 @@ function modeOf({ type, mode }: StatsLike): number {
 
 /** Complete attributes of what a filesystem said. Errors: `TypeError` or `RangeError` naming the value. */
 export function attributesOf(stats: StatsLike, defaults: AttributeDefaults): Attributes {
-  if (typeof stats !== "object") throw new TypeError(`attributes are ${String(stats)}, not an object`);
+  if (typeof stats !== "object") throw new TypeError(`attributes are ${shown(stats)}, not an object`);
   const size = integer(stats.size ?? 0, "size");
   const mtime = timeOf(stats, "mtime") ?? defaults.time;
   return {

@@ -91,7 +91,8 @@ export interface StatFsLike {
 
 /**
  * A path-level filesystem; every method is optional and returns a plain value or a promise. To fail, throw an error
- * with a `code` such as "ENOENT"; any error without an errno becomes EIO and an `error` event.
+ * with a `code` such as "ENOENT"; any error without an errno, and a negative number that is returned, becomes EIO and an
+ * `error` event.
  *
  * `fh` is what `open` or `create` returned (`opendir` for directories): any value. Where `Handle | undefined` stands,
  * it is there when the kernel names an open file. `path` is "" when the file was unlinked while open and only
@@ -126,6 +127,7 @@ export interface PathFilesystem<Handle = unknown, DirectoryHandle = unknown> {
 
   /** lstat(2), and fstat(2) when `fh` is there. undefined or null is ENOENT; for "/" it is a plain directory. */
   getattr?(path: string, fh: Handle | undefined, ctx: PathContext): Awaitable<StatsLike | undefined | null>;
+  /** The target, 1..4095 bytes without NUL. */
   readlink?(path: string, ctx: PathContext): Awaitable<string | Uint8Array>;
   access?(path: string, mask: number, ctx: PathContext): Awaitable<void>;
   statfs?(path: string, ctx: PathContext): Awaitable<StatFsLike>;
@@ -151,7 +153,10 @@ export interface PathFilesystem<Handle = unknown, DirectoryHandle = unknown> {
     offset: number,
     ctx: PathContext,
   ): Awaitable<number | Uint8Array | string>;
-  /** Takes `data` to byte `offset` of the file; returns the count, or nothing for all. */
+  /**
+   * Takes `data` to byte `offset` of the file; returns the count, or nothing for all. Fewer than all is EIO to the caller
+   * unless the file is open with `directIo`, so go on until all is written. With O_APPEND too `offset` says where.
+   */
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is fine
   write?(path: string, fh: Handle, data: Uint8Array, offset: number, ctx: PathContext): Awaitable<number | void>;
   /** Called at every close(2) of a descriptor. */

@@ -2,6 +2,7 @@
 
 import { errno } from "../../codec/fuse-error.ts";
 import type { RequestView } from "../../codec/request-view.ts";
+import { shown } from "../../codec/shown.ts";
 import type { Filesystem } from "../filesystem.ts";
 import { type Awaitable, chain, settle } from "./chain.ts";
 import { contextOf, onPath, type State } from "./state.ts";
@@ -23,7 +24,7 @@ function getxattr(state: State, req: RequestView<"GETXATTR">): Awaitable<number>
       if (value === undefined || value === null) return errno("ENODATA");
       if (typeof value === "string") return answer(req, Buffer.from(value));
       if (value instanceof Uint8Array) return answer(req, value);
-      throw new TypeError(`getxattr returned ${String(value)}, neither a string nor bytes`);
+      throw new TypeError(`getxattr returned ${shown(value)}, neither a string nor bytes`);
     }),
   );
 }
@@ -32,7 +33,7 @@ function listxattr(state: State, req: RequestView<"LISTXATTR">): Awaitable<numbe
   return onPath(state, req.nodeid, (path) =>
     chain(state.fs.listxattr?.(path, contextOf(req)), (names) => {
       if (typeof names !== "object" || names === null) {
-        throw new TypeError(`listxattr returned ${String(names)}, not an iterable of names`);
+        throw new TypeError(`listxattr returned ${shown(names)}, not an iterable of names`);
       }
       return answer(req, Buffer.from([...names].map((name) => `${name}\0`).join("")));
     }),
