@@ -9,7 +9,7 @@ import type { CloseReason, Mount, MountEvents, MountStatistics } from "./mount-i
 import { MountNotifications } from "./mount-notifications.ts";
 import type { MountBpf, MountPrograms } from "./mount-programs.ts";
 import type { Attached } from "./mounting/attach.ts";
-import { detach, type UnmountOptions } from "./mounting/detach.ts";
+import { checkUnmountOptions, detach, type UnmountOptions } from "./mounting/detach.ts";
 import { MountError } from "./mounting/errors.ts";
 import type { Guardian } from "./mounting/guardian.ts";
 import { isMounted } from "./mounting/mount-table.ts";
@@ -115,6 +115,7 @@ export class MountHandle implements Mount {
   }
 
   async unmount(options: UnmountOptions = {}): Promise<void> {
+    checkUnmountOptions(options);
     if (this.lastStatistics !== undefined) return;
     const { device, via } = this.current();
     await detach({ mountpoint: this.mountpoint, device, via }, options, unmountOnThread);

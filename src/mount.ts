@@ -14,7 +14,7 @@ import { detach } from "./mounting/detach.ts";
 import { MountError, type MountErrorCode } from "./mounting/errors.ts";
 import { type Guardian, startGuardian } from "./mounting/guardian.ts";
 import { topMountAt } from "./mounting/mount-table.ts";
-import { checkMountpoint } from "./mounting/mountpoint.ts";
+import { claimMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, refuseForObject, resolveOptions } from "./mounting/options.ts";
 import {
   agreedPlan,
@@ -56,12 +56,12 @@ export async function mount(
     );
   }
   if (!(filesystem instanceof URL)) refuseForObject(resolved);
-  const real = await checkMountpoint(mountpoint, resolved.allowNonEmpty);
+  using claim = await claimMountpoint(mountpoint, resolved.allowNonEmpty);
   const failed = new Map<Lane, string>();
   for (;;) {
     const choice = chooseLane(resolved, failed);
     try {
-      return await mountOn(choice, real, filesystem, resolved);
+      return await mountOn(choice, claim.real, filesystem, resolved);
     } catch (thrown) {
       const laneFailed = thrown instanceof MountError && thrown.code === "LANE_UNAVAILABLE";
       if (!laneFailed || resolved.lane !== "auto" || choice.lane === "dev") throw thrown;

@@ -42,7 +42,7 @@ const CACHE_CHECKS: { readonly [Key in keyof MetadataCacheOptions]-?: Check } = 
 export const cacheOptions: Check = (key, value) => {
   if (typeof value === "boolean") return;
   if (typeof value !== "object" || value === null) refuse(key, value, "true, false or an object");
-  checkEach(value as Readonly<Record<string, unknown>>, CACHE_CHECKS, `${key}.`);
+  checkEach(value, CACHE_CHECKS, `${key}.`);
 };
 
 /** What was asked for, with every default; undefined: no cache. */

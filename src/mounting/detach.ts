@@ -7,6 +7,7 @@ import { UMOUNT } from "../../ffi/mount.ts";
 import { type Attached, findFusermount } from "./attach.ts";
 import { MountError } from "./errors.ts";
 import { isMounted, topMountAt } from "./mount-table.ts";
+import { boolean, type Check, checkEach } from "./option-checks.ts";
 
 /** How to unmount. */
 export interface UnmountOptions {
@@ -14,6 +15,13 @@ export interface UnmountOptions {
   readonly lazy?: boolean;
   /** Abort the connection: every request fails, and the mount is taken away. Data not yet written is lost. */
   readonly force?: boolean;
+}
+
+const CHECKS: { readonly [Key in keyof UnmountOptions]-?: Check } = { lazy: boolean, force: boolean };
+
+/** Errors: `MountError` INVALID_OPTION. */
+export function checkUnmountOptions(options: UnmountOptions): void {
+  checkEach(options, CHECKS, "");
 }
 
 /** A mount to be undone. */

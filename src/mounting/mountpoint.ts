@@ -33,14 +33,48 @@ async function isEmpty(path: string): Promise<boolean> {
   }
 }
 
+/** Paths that this thread has begun to mount on: until their mounts are in the mount table, nothing else tells. */
+const claimed = new Set<string>();
+
+/** A mountpoint for one mount: while it is held, another claim to it is refused. */
+export interface Claim extends Disposable {
+  /** Its real path. */
+  readonly real: string;
+}
+
 /**
- * The real path of a usable mountpoint. Errors: `MountError` MOUNTPOINT_*; a directory with content, or one that a FUSE
- * filesystem is mounted on already, is refused unless `allowNonEmpty`.
+ * Claims a usable mountpoint. Errors: `MountError` MOUNTPOINT_*; a directory with content, or one that a FUSE filesystem
+ * is mounted on already or just now, is refused unless `allowNonEmpty`.
  */
-export async function checkMountpoint(mountpoint: string, allowNonEmpty: boolean): Promise<string> {
+export async function claimMountpoint(mountpoint: string, allowNonEmpty: boolean): Promise<Claim> {
   if (typeof mountpoint !== "string" || mountpoint === "" || mountpoint.includes("\0")) {
     throw new MountError("MOUNTPOINT_MISSING", `mountpoint ${shown(mountpoint)} is no path`);
   }
+  const own: string[] = [];
+  const release = () => {
+    for (const path of own) claimed.delete(path);
+  };
+  try {
+    take(resolve(mountpoint), allowNonEmpty, own);
+    const real = await checkMountpoint(mountpoint, allowNonEmpty);
+    if (!own.includes(real)) take(real, allowNonEmpty, own);
+    return { real, [Symbol.dispose]: release };
+  } catch (thrown) {
+    release();
+    throw thrown;
+  }
+}
+
+function take(path: string, allowNonEmpty: boolean, own: string[]): void {
+  if (!claimed.has(path)) {
+    claimed.add(path);
+    own.push(path);
+  } else if (!allowNonEmpty) {
+    throw new MountError("MOUNTPOINT_BUSY", `mountpoint ${JSON.stringify(path)} is being mounted on by another call`);
+  }
+}
+
+async function checkMountpoint(mountpoint: string, allowNonEmpty: boolean): Promise<string> {
   if (!allowNonEmpty) await refuseMounted(resolve(mountpoint));
   let real: string;
   try {
@@ -65,7 +99,10 @@ async function staleness(path: string): Promise<unknown> {
     () => undefined,
     (thrown) => (thrown.code === "ENOTCONN" ? thrown : undefined),
   );
-  return Promise.race([asked, Bun.sleep(STALE_MS).then(() => undefined)]);
+  const late = new Promise<undefined>((decide) => {
+    setTimeout(decide, STALE_MS).unref();
+  });
+  return Promise.race([asked, late]);
 }
 
 async function refuseMounted(real: string): Promise<void> {

@@ -47,12 +47,15 @@ function hasForbidden(text: string): boolean {
   return [...text].some((char) => char === "," || char === "\\" || char < " " || char === "\x7f");
 }
 
-/** Those options that are given, checked; `prefix` goes before their keys in errors. */
+/** Those options that are given, checked; `prefix` goes before their keys in errors. Errors: `MountError` INVALID_OPTION. */
 export function checkEach(
-  options: Readonly<Record<string, unknown>>,
+  options: unknown,
   checks: Readonly<Record<string, Check>>,
   prefix: string,
 ): Record<string, unknown> {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new MountError("INVALID_OPTION", `the options are ${shown(options)}; they must be an object`);
+  }
   const given: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;

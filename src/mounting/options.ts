@@ -1,10 +1,8 @@
 // Owns: the options of `mount`: their types, defaults and checks. A table of checks, so that an unknown key, a wrong
 // type and a value out of range all get an error that names the key, the value and the limit.
 
-import { shown } from "../codec/shown.ts";
 import type { InitWishes } from "../fs/connection.ts";
 import { cacheOptions, type MetadataCacheOptions } from "./cache-options.ts";
-import { MountError } from "./errors.ts";
 import {
   autoOr,
   boolean,
@@ -177,10 +175,7 @@ const CHECKS: { readonly [Key in keyof MountOptions]-?: Check } = {
 
 /** Fills in defaults. Errors: `MountError` INVALID_OPTION. */
 export function resolveOptions(options: MountOptions): ResolvedOptions {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new MountError("INVALID_OPTION", `the options are ${shown(options)}; they must be an object`);
-  }
-  const given = checkEach(options as Readonly<Record<string, unknown>>, CHECKS, "");
+  const given = checkEach(options, CHECKS, "");
   const resolved: ResolvedOptions = { ...DEFAULTS, ...given };
   const { lane, queueDepth } = resolved;
   if (lane === "io_uring") autoOr(1, QUEUE_DEPTH_MAX.io_uring)("queueDepth", queueDepth);

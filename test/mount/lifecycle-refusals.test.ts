@@ -111,6 +111,15 @@ describe("mount: refuses the mountpoint", () => {
     await daemon.order("unmount");
   });
 
+  it("that another call is mounting on", async () => {
+    await using daemon = await startMount({ form: "object" });
+    await inPlace(async ({ mountpoint }) => {
+      expect(await daemon.order("mountBoth", mountpoint)).toEqual(["mounted", "MOUNTPOINT_BUSY"]);
+      expect(mountsAt(mountpoint)).toEqual([]);
+    });
+    await daemon.order("unmount");
+  });
+
   it("that is stale, and takes it again once that was removed", async () => {
     await using dead = await startMount({ options: { guardian: false } });
     dead.kill("SIGKILL");
@@ -211,6 +220,18 @@ describe("mount: refuses the option", () => {
       message: expect.stringContaining(name),
     });
   });
+});
+
+describe("unmount: refuses the option", () => {
+  it.each([{ lazzy: true }, { lazy: 1 }, { force: "yes" }, "SIGINT", null])(
+    "%j, and the mount lives on",
+    async (wrong) => {
+      await using daemon = await startMount();
+      await expect(daemon.order("unmount", wrong)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+      expect((await client("cat", `${daemon.mountpoint}/hello`)).stdout).toBe("hello\n");
+      await daemon.order("unmount");
+    },
+  );
 });
 
 describe("mount: refuses the filesystem", () => {
