@@ -20,6 +20,10 @@ import { sumStatistics } from "./server/statistics.ts";
 import type { Server, ServerEvents } from "./servers.ts";
 import type { Ring } from "./transport/ring-setup.ts";
 import { unmountOnThread } from "./unmount-thread.ts";
+import { within } from "./within.ts";
+
+/** Time for a filesystem to end once its mount was taken away by force. */
+const FORCED_MS = 15_000;
 
 /** What a session consists of once it is mounted. */
 export interface Session {
@@ -119,7 +123,16 @@ export class MountHandle implements Mount {
     if (this.lastStatistics !== undefined) return;
     const { device, via } = this.current();
     await detach({ mountpoint: this.mountpoint, device, via }, options, unmountOnThread);
-    if (!(options.lazy ?? false) || (options.force ?? false)) await this.closed;
+    if (options.force === true) await this.closedSoon();
+    else if (options.lazy !== true) await this.closed;
+  }
+
+  // A handler that never returns its thread never lets it see the end.
+  private async closedSoon(): Promise<void> {
+    const late = "but its filesystem has not ended: a handler, or destroy, still runs";
+    await within(this.closed, FORCED_MS, late).catch(({ message }: Error) => {
+      throw new MountError("UNMOUNT_FAILED", `${JSON.stringify(this.mountpoint)} is unmounted, ${message}`);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

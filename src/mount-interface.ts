@@ -46,7 +46,8 @@ export interface Mount extends AsyncDisposable {
   stats(): MountStatistics;
   /**
    * Unmounts and waits for the end. Lazily: the mount is taken away and the promise resolves, but files still open on
-   * it are served until they are closed (`closed` tells). Errors: `MountError` UNMOUNT_BUSY, UNMOUNT_FAILED.
+   * it are served until they are closed (`closed` tells). Errors: `MountError` UNMOUNT_BUSY; UNMOUNT_FAILED, with `force` also when the mount is gone and a
+   * handler that does not return, or `destroy`, still runs after 15 seconds.
    */
   unmount(options?: UnmountOptions): Promise<void>;
   /**

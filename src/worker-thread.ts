@@ -20,6 +20,16 @@ export interface Thread {
   expect<Type extends FromWorker["type"]>(type: Type): Promise<Extract<FromWorker, { type: Type }>>;
 }
 
+// Of an exception that nobody caught in a thread Bun gives no object, but what it would print: lines of source with their
+// numbers, then name and message, then the stack.
+function uncaught(printed: string): Error {
+  const [, name = "error", message = printed] = /^(error|\w*(?:Error|Exception)): (.*)$/m.exec(printed) ?? [];
+  const error = new Error(message);
+  if (name !== "error") error.name = name;
+  error.stack = printed;
+  return error;
+}
+
 /** Starts a thread that loads a filesystem module. */
 export function startWorker(url: string, context: FilesystemContext, share: boolean, events: QueueEvents): Thread {
   const worker = startThread({ type: "load", url, context, share });
@@ -57,7 +67,7 @@ export function startWorker(url: string, context: FilesystemContext, share: bool
     toldOpened.resolve();
     gone.resolve();
   });
-  worker.onerror = (event) => fail(event.error instanceof Error ? event.error : new Error(event.message));
+  worker.onerror = (event) => fail(event.error instanceof Error ? event.error : uncaught(event.message));
 
   return {
     gone: gone.promise,

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { FAULTS, type Fault } from "./fixtures/faulty.ts";
-import { client, type Daemon, startClient, startMount, until, within } from "./harness.ts";
+import { client, type Daemon, mountsAt, startClient, startMount, until, within } from "./harness.ts";
 
 const FORMS = ["module", "object"] as const;
 
@@ -198,5 +198,20 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
     await until("the line", () => daemon.stderr().includes("thrown on purpose"));
     expect(daemon.stderr()).toMatch(/^rfuse: READ nodeid \d+: Error: thrown on purpose/);
     await daemon.order("unmount");
+  });
+});
+
+describe("a handler that never returns", () => {
+  it("lets its mount be taken away by force, and its callers go; what still runs is said", async () => {
+    await using daemon = await startFaulty("module", "blocked");
+    const { mountpoint } = daemon;
+    const hung = startClient(["cat", `${mountpoint}/hello`], 30_000);
+    await until("the request", async () => (await daemon.order<{ requests: number }>("stats")).requests > 0);
+    await expect(daemon.order("unmount", { force: true })).rejects.toMatchObject({
+      code: "UNMOUNT_FAILED",
+      message: expect.stringContaining("is unmounted, but its filesystem has not ended"),
+    });
+    expect((await within("the caller", hung.ended)).status).toBe(1);
+    expect(mountsAt(mountpoint)).toEqual([]);
   });
 });
