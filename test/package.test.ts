@@ -20,6 +20,40 @@ const broken = () => mount();
 console.log(typeof make, typeof broken);
 `;
 
+/** What a compiler takes, and what it refuses; it is not run. */
+const CHECKED = `import * as fsp from "node:fs/promises";
+import { mount, pathFilesystem } from "rfuse";
+
+// What node's own functions give is taken as it is, and a handle is what open gave.
+pathFilesystem({
+  getattr: (path) => fsp.lstat(path),
+  readdir: (path) => fsp.readdir(path, { withFileTypes: true }),
+  open: (path, flags) => fsp.open(path, flags),
+  read: async (_path, file, buffer, offset) => (await file.read(buffer, 0, buffer.length, offset)).bytesRead,
+  release: (_path, file) => file.close(),
+});
+// @ts-expect-error: what is no type of a file
+pathFilesystem({ getattr: () => ({ type: "dir" }) });
+// @ts-expect-error: a size that is a text
+pathFilesystem({ getattr: () => ({ type: "file", size: "5" }) });
+// @ts-expect-error: a time that is no Date
+pathFilesystem({ getattr: () => ({ type: "file", mtime: Date.now() }) });
+// @ts-expect-error: a string is no list of names
+pathFilesystem({ readdir: () => "hello.txt" });
+// @ts-expect-error: nothing read
+pathFilesystem({ read: () => undefined });
+// @ts-expect-error: a failure is thrown, not returned
+pathFilesystem({ unlink: () => -2 });
+// @ts-expect-error: a misspelt method
+pathFilesystem({ getatr: () => null });
+// @ts-expect-error: a misspelt option
+pathFilesystem({}, { attrTimeout: 5 });
+// @ts-expect-error: path-level methods where inode-level ones are due
+export const bare = () => mount("/mnt", { getattr: (path: string) => path });
+// @ts-expect-error: the path of a module where its URL is due
+export const path = () => mount("/mnt", "./filesystem.ts");
+`;
+
 /** What a consumer's compiler is told: declarations are checked, and ".ts" imports are not allowed. */
 const compilerOptions = (moduleKind: string) => ({
   target: "ESNext",
@@ -49,6 +83,7 @@ beforeAll(() => {
     symlinkSync(join(PROJECT, "node_modules", name), join(consumer, "node_modules", name));
   }
   writeFileSync(join(consumer, "program.ts"), PROGRAM);
+  writeFileSync(join(consumer, "checked.ts"), CHECKED);
   const [, example = ""] = /```ts\n(.*?)```/s.exec(readFileSync(join(PROJECT, "README.md"), "utf8")) ?? [];
   writeFileSync(join(consumer, "hello.ts"), example);
 }, 120_000);
@@ -63,7 +98,7 @@ describe("the package", () => {
   });
 
   it.each(["Preserve", "NodeNext"])("type-checks in a consumer's program with module %s", (moduleKind) => {
-    const config = { compilerOptions: compilerOptions(moduleKind), files: ["program.ts", "hello.ts"] };
+    const config = { compilerOptions: compilerOptions(moduleKind), files: ["program.ts", "checked.ts", "hello.ts"] };
     writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify(config));
     expect(run(join(BIN, "tsc"), ["--project", "tsconfig.json"], consumer)).toBe("");
   });

@@ -72,8 +72,8 @@ export interface DirentLike {
   isBlockDevice?(): boolean;
 }
 
-/** What `readdir` gives; "." and ".." may be among it or not. */
-export type DirectoryEntries = Iterable<string | DirentLike> | AsyncIterable<string | DirentLike>;
+/** What `readdir` gives; "." and ".." may be among it or not. One string is no list, though it can be iterated. */
+export type DirectoryEntries = object & (Iterable<string | DirentLike> | AsyncIterable<string | DirentLike>);
 
 /** node's `StatsFs`, or a part of it. Missing: bsize 4096, namelen 255, frsize as bsize, counts 0. */
 export interface StatFsLike {
@@ -194,7 +194,7 @@ export interface PathFilesystem<Handle = unknown, DirectoryHandle = unknown> {
   setxattr?(path: string, name: string, value: Uint8Array, flags: number, ctx: PathContext): Awaitable<void>;
   /** undefined or null is ENODATA. */
   getxattr?(path: string, name: string, ctx: PathContext): Awaitable<Uint8Array | string | undefined | null>;
-  listxattr?(path: string, ctx: PathContext): Awaitable<Iterable<string>>;
+  listxattr?(path: string, ctx: PathContext): Awaitable<object & Iterable<string>>;
   removexattr?(path: string, name: string, ctx: PathContext): Awaitable<void>;
 }
 
