@@ -77,7 +77,10 @@ export interface MountOptions {
   readonly requestTimeoutMs?: number;
   /** Milliseconds after which a waiting request raises `slow`; 0: never. Default 1000. */
   readonly slowMs?: number;
-  /** Requests in flight per worker, 16..4096. Default 1024. */
+  /**
+   * Requests in flight per worker, 16..4096. A promise that never settles keeps its place, also after its time-out; when
+   * all are taken, the worker serves no more. Default 1024.
+   */
   readonly maxInFlight?: number;
   /** A small process unmounts should this one die. Default true. */
   readonly guardian?: boolean;
