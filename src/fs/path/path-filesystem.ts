@@ -27,9 +27,9 @@ async function releaseAll(state: State): Promise<void> {
 }
 
 /**
- * Makes a mountable filesystem of one that works with paths. It keeps the names that the kernel knows in memory, so
- * one mount needs one worker. Errors: `TypeError` or `RangeError` for an option, `TypeError` for a
- * method that is no function; `init` fails with several workers.
+ * Makes a mountable filesystem of one that works with paths. It keeps the names and handles that the kernel knows in
+ * memory: it is for one mount at a time, with one worker, whose end closes them all. Errors: `TypeError` or `RangeError`
+ * for an option, `TypeError` for a method that is no function; `init` fails with several workers.
  */
 export function pathFilesystem<Handle = unknown, DirectoryHandle = unknown>(
   fs: PathFilesystem<Handle, DirectoryHandle>,
