@@ -9,6 +9,18 @@ describe("toPlain", () => {
     expect(toPlain(error).stack).toBe(error.stack);
   });
 
+  it("keeps its causes, also of one that is its own", () => {
+    const cause = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+    expect(fromPlain(toPlain(new TypeError("fetch failed", { cause })))).toMatchObject({
+      message: "fetch failed",
+      cause: { message: "refused", code: "ECONNREFUSED" },
+    });
+    const own = new Error("own");
+    own.cause = own;
+    expect(toPlain(own)).toMatchObject({ cause: { cause: { message: "own" } } });
+    expect(fromPlain(toPlain(new Error("none"))).cause).toBeUndefined();
+  });
+
   it("tells the parts of an AggregateError, of which a module with errors of syntax is one", () => {
     const error = new AggregateError([new Error("expected ;"), "x"], "2 errors");
     expect(toPlain(error).message).toBe('2 errors: expected ;; "x"');

@@ -60,10 +60,14 @@ export interface PlainError {
   readonly message: string;
   readonly stack: string | undefined;
   readonly code: string | undefined;
+  readonly cause?: PlainError | undefined;
 }
 
+/** Causes that travel with an error; an error may be its own. */
+const CAUSES = 4;
+
 /** Of an error its texts, of anything else what it is; never throws, and what it gives can be posted. */
-export function toPlain(thrown: unknown): PlainError {
+export function toPlain(thrown: unknown, causes = CAUSES): PlainError {
   const message = textOf(thrown, "message");
   if (message === undefined) {
     return { name: "Error", message: `non-error thrown: ${shown(thrown)}`, stack: undefined, code: undefined };
@@ -73,7 +77,17 @@ export function toPlain(thrown: unknown): PlainError {
     message: `${message}${partsOf(thrown)}`,
     stack: textOf(thrown, "stack"),
     code: textOf(thrown, "code"),
+    cause: causeOf(thrown, causes),
   };
+}
+
+function causeOf(thrown: unknown, causes: number): PlainError | undefined {
+  try {
+    const { cause } = thrown as Error;
+    return cause === undefined || causes === 0 ? undefined : toPlain(cause, causes - 1);
+  } catch {
+    return undefined; // its getter throws
+  }
 }
 
 // What a module's errors of syntax are is said by the parts of an AggregateError alone.
@@ -83,7 +97,8 @@ function partsOf(thrown: unknown): string {
 }
 
 export function fromPlain(plain: PlainError): Error {
-  const error: Error & { code?: string } = new Error(plain.message);
+  const { cause } = plain;
+  const error: Error & { code?: string } = new Error(plain.message, cause && { cause: fromPlain(cause) });
   error.name = plain.name;
   if (plain.stack !== undefined) error.stack = plain.stack;
   if (plain.code !== undefined) error.code = plain.code;
