@@ -2,9 +2,11 @@
 // client hangs, no mount stays, and the daemon, if it lives, ends by itself.
 
 import { describe, expect, it } from "vitest";
+import { makeSource } from "./features.ts";
 import { type Client, client, type Daemon, errorsOf, mountsAt, startClient, until, within } from "./harness.ts";
 import { LANES, type LaneCase, SINGLE, startOn } from "./lanes.ts";
-import { DEAD, load } from "./load.ts";
+import { DEAD, load, loadFiles, prepareFiles } from "./load.ts";
+import { MEMORY_FS, nameOf, ROWS, type Row } from "./served.ts";
 
 /** What the guardian promises. */
 const PROMISE_MS = 2000;
@@ -38,13 +40,29 @@ interface Counts {
   readonly asynchronous: number;
 }
 
-async function startBusy(lane: LaneCase, form: "module" | "object"): Promise<{ daemon: Daemon; clients: Client[] }> {
-  const options = { filesystemOptions: { sleepMs: 5 }, slowMs: 60_000 };
-  const daemon = await startOn(lane, { form, filesystem: "special", options });
-  const clients = load(daemon.mountpoint);
+/** A mount that is busy. */
+interface Busy {
+  readonly daemon: Daemon;
+  readonly clients: readonly Client[];
+}
+
+async function underLoad(daemon: Daemon, start: (mountpoint: string) => Client[]): Promise<Busy> {
   const { replies } = await daemon.order<Counts>("stats");
+  const clients = start(daemon.mountpoint);
   await until("load", async () => (await daemon.order<Counts>("stats")).replies > replies + 200);
   return { daemon, clients };
+}
+
+async function busyHandlers(lane: LaneCase, form: "module" | "object"): Promise<Busy> {
+  const options = { filesystemOptions: { sleepMs: 5 }, slowMs: 60_000 };
+  return underLoad(await startOn(lane, { form, filesystem: "special", options }), load);
+}
+
+async function busyFiles({ shipped, form, lane }: Row): Promise<Busy> {
+  const source = makeSource();
+  prepareFiles(source);
+  const options = { filesystemOptions: shipped.options(source), slowMs: 60_000 };
+  return underLoad(await startOn(lane, { form, filesystem: shipped.filesystem, options }), loadFiles);
 }
 
 async function endsCleanly(daemon: Daemon, { deadly }: End): Promise<void> {
@@ -59,9 +77,9 @@ async function endsCleanly(daemon: Daemon, { deadly }: End): Promise<void> {
   await until("nothing left", () => daemon.leftovers().length === 0);
 }
 
-function endsWhileBusy(lane: LaneCase, form: "module" | "object"): void {
+function endsWhileBusy(start: () => Promise<Busy>): void {
   it.each(ENDS)("$name while busy", async (end) => {
-    const { daemon, clients } = await startBusy(lane, form);
+    const { daemon, clients } = await start();
     await using _ = daemon;
     await end.run(daemon);
     // One holds a file open: lazily it goes on.
@@ -90,8 +108,12 @@ function endsWhileHanging(lane: LaneCase, form: "module" | "object"): void {
   });
 }
 
-describe.each(LANES)("$name", (lane) => endsWhileBusy(lane, "module"));
-describe.each(SINGLE)("$name, object form", (lane) => endsWhileBusy(lane, "object"));
+describe.each(LANES)("$name", (lane) => endsWhileBusy(() => busyHandlers(lane, "module")));
+describe.each(SINGLE)("$name, object form", (lane) => endsWhileBusy(() => busyHandlers(lane, "object")));
+
+/** Files that are passed through, by the daemon and by the kernel. */
+const PASSED = ROWS.filter(({ shipped }) => shipped !== MEMORY_FS).map((row) => ({ ...row, name: nameOf(row) }));
+describe.each(PASSED)("$name", (row) => endsWhileBusy(() => busyFiles(row)));
 
 describe.each(LANES)("$name", (lane) => endsWhileHanging(lane, "module"));
 describe.each(SINGLE)("$name, object form", (lane) => endsWhileHanging(lane, "object"));

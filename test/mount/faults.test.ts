@@ -2,9 +2,18 @@
 
 import { describe, expect, it } from "vitest";
 import { FAULTS, type Fault } from "./fixtures/faulty.ts";
-import { client, type Daemon, mountsAt, startClient, startMount, until, within } from "./harness.ts";
+import { client, type Daemon, mountsAt, startClient, until, within } from "./harness.ts";
+import { DEV, isTestable, type LaneCase, startOn, URING } from "./lanes.ts";
 
-const FORMS = ["module", "object"] as const;
+/** A form and a lane. */
+interface Way {
+  readonly name: string;
+  readonly form: "module" | "object";
+  readonly lane: LaneCase;
+}
+
+const way = (form: Way["form"], lane: LaneCase): Way => ({ name: `${form} form, ${lane.name}`, form, lane });
+const WAYS = [way("module", DEV), way("object", DEV), way("module", URING)].filter(({ lane }) => isTestable(lane));
 
 /** Commands that reach every handler; each fails or not, but ends. */
 function commands(point: string): string[][] {
@@ -31,8 +40,8 @@ async function endsCleanly(daemon: Daemon): Promise<void> {
   await until("nothing left", () => daemon.leftovers().length === 0);
 }
 
-const startFaulty = (form: "module" | "object", fault: string, more: object = {}, options: object = {}) =>
-  startMount({ form, filesystem: "faulty", options: { ...options, filesystemOptions: { fault, ...more } } });
+const startFaulty = ({ form, lane }: Way, fault: string, more: object = {}, options: object = {}) =>
+  startOn(lane, { form, filesystem: "faulty", options: { ...options, filesystemOptions: { fault, ...more } } });
 
 /** What `ls` and `cat` are told, and what the `error` events hold, when all but the root's getattr are faulty. */
 const ANSWERS: Readonly<Record<Exclude<Fault, "hang">, readonly [told: RegExp, event: RegExp | undefined]>> = {
@@ -58,11 +67,15 @@ const ANSWERS: Readonly<Record<Exclude<Fault, "hang">, readonly [told: RegExp, e
   "bad-thenable": [/Input\/output error/, /bad thenable/],
 };
 
-describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
+describe.concurrent.each(WAYS)("faulty handlers, $name", (faulty) => {
+  const { form, lane } = faulty;
+  /** Over io_uring a caller, killed or not, leaves when its handler settles. */
+  const leaving = it.runIf(lane === DEV);
+
   it.each(Object.entries(ANSWERS))(
     "%s: callers are told, one error event per fault, and it unmounts",
     async (fault, [told, event]) => {
-      await using daemon = await startFaulty(form, fault, { except: ["getattr"] });
+      await using daemon = await startFaulty(faulty, fault, { except: ["getattr"] });
       const ended = await client("cat", `${daemon.mountpoint}/hello`);
       expect(ended.status).toBe(1);
       expect(ended.stderr).toMatch(told);
@@ -85,7 +98,7 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
   it.each(Object.keys(FAULTS).filter((fault) => fault !== "hang"))(
     "%s in every handler at all: it still unmounts",
     async (fault) => {
-      await using daemon = await startFaulty(form, fault);
+      await using daemon = await startFaulty(faulty, fault);
       for (const argv of commands(daemon.mountpoint)) await client(...argv);
       await endsCleanly(daemon);
     },
@@ -93,7 +106,7 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
 
   it("throw-unshowable, and nobody listens: callers are told, and standard error", async () => {
     const filesystemOptions = { fault: "throw-unshowable", except: ["getattr"] };
-    await using daemon = await startMount({
+    await using daemon = await startOn(lane, {
       form,
       filesystem: "faulty",
       listen: false,
@@ -106,8 +119,8 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
     expect([status, stderr]).toEqual([0, expect.stringContaining("rfuse: LOOKUP nodeid 1: ")]);
   });
 
-  it("hang: callers can be killed, and unmounting by force works", async () => {
-    await using daemon = await startFaulty(form, "hang", { except: ["getattr"] }, { slowMs: 200 });
+  leaving("hang: callers can be killed, and unmounting by force works", async () => {
+    await using daemon = await startFaulty(faulty, "hang", { except: ["getattr"] }, { slowMs: 200 });
     const hung = ["cat", "stat", "rm"].map((tool) => startClient([tool, `${daemon.mountpoint}/hello`], 30_000));
     expect(await daemon.event("slow")).toMatchObject({ opcode: "LOOKUP", nodeid: 1 });
     for (const { kill } of hung) kill("SIGKILL"); // all: lookups of one name wait for the first of them
@@ -116,8 +129,8 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
     await endsCleanly(daemon);
   });
 
-  it("hang: lets a client be interrupted, and unmount plainly after its clients died", async () => {
-    await using daemon = await startFaulty(form, "hang", { except: ["getattr"] });
+  leaving("hang: lets a client be interrupted, and unmount plainly after its clients died", async () => {
+    await using daemon = await startFaulty(faulty, "hang", { except: ["getattr"] });
     const hung = startClient(["cat", `${daemon.mountpoint}/hello`], 30_000);
     await until("the request", async () => (await daemon.order<{ asynchronous: number }>("stats")).asynchronous > 0);
     hung.kill("SIGKILL");
@@ -125,8 +138,8 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
     await endsCleanly(daemon);
   });
 
-  it("hang: with requestTimeoutMs callers are told ETIMEDOUT, and are counted", async () => {
-    await using daemon = await startFaulty(form, "hang", { except: ["getattr"] }, { requestTimeoutMs: 300 });
+  leaving("hang: with requestTimeoutMs callers are told ETIMEDOUT, and are counted", async () => {
+    await using daemon = await startFaulty(faulty, "hang", { except: ["getattr"] }, { requestTimeoutMs: 300 });
     for (let count = 0; count < 3; count++) {
       expect((await client("cat", `${daemon.mountpoint}/hello`)).stderr).toContain("Connection timed out");
     }
@@ -144,7 +157,7 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
     ["raw-garbage", /Input\/output error/, undefined],
   ];
   it.each(LISTINGS)("readdir %s: the listing fails, the rest works", async (fault, told) => {
-    await using daemon = await startFaulty(form, fault);
+    await using daemon = await startFaulty(faulty, fault);
     const ended = await client("ls", "-U", daemon.mountpoint);
     expect(ended.stderr).toMatch(told);
     expect((await client("cat", `${daemon.mountpoint}/hello`)).stdout).toBe("hello\n");
@@ -152,7 +165,7 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
   });
 
   it("readdir endless: a reader can stop, and others work", async () => {
-    await using daemon = await startFaulty(form, "endless");
+    await using daemon = await startFaulty(faulty, "endless");
     const ended = await client("sh", "-c", `ls -U -1 -f ${daemon.mountpoint} | head -n 5000 | sort -u`);
     expect(ended.stdout).toBe("again\n");
     await endsCleanly(daemon);
@@ -161,14 +174,14 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
   it.each(["wrong-length", "mode-zero", "nodeid-root", "type-change", "huge-size"])(
     "struct %s: nobody hangs",
     async (fault) => {
-      await using daemon = await startFaulty(form, fault);
+      await using daemon = await startFaulty(faulty, fault);
       for (const argv of commands(daemon.mountpoint)) await client(...argv);
       await endsCleanly(daemon);
     },
   );
 
   it("block: a handler that holds its thread for 2 s delays others, and no more", async () => {
-    await using daemon = await startMount({ form, filesystem: "special" });
+    await using daemon = await startOn(lane, { form, filesystem: "special" });
     const blocked = startClient(["cat", `${daemon.mountpoint}/block`]);
     const other = startClient(["cat", `${daemon.mountpoint}/plain`]);
     expect((await blocked.ended).stdout).toBe("blocked\n");
@@ -177,7 +190,7 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
   });
 
   it("throw, stack: an exception and a stack overflow in a handler cost their request alone", async () => {
-    await using daemon = await startMount({ form, filesystem: "special" });
+    await using daemon = await startOn(lane, { form, filesystem: "special" });
     for (const [name, message] of [
       ["throw", /thrown on purpose/],
       ["stack", /call stack/i],
@@ -193,7 +206,7 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
   });
 
   it("error: goes to standard error when nobody listens", async () => {
-    await using daemon = await startMount({ form, filesystem: "special", listen: false });
+    await using daemon = await startOn(lane, { form, filesystem: "special", listen: false });
     await client("cat", `${daemon.mountpoint}/throw`);
     await until("the line", () => daemon.stderr().includes("thrown on purpose"));
     expect(daemon.stderr()).toMatch(/^rfuse: READ nodeid \d+: Error: thrown on purpose/);
@@ -202,16 +215,20 @@ describe.concurrent.each(FORMS)("faulty handlers, %s form", (form) => {
 });
 
 describe("a handler that never returns", () => {
-  it("lets its mount be taken away by force, and its callers go; what still runs is said", async () => {
-    await using daemon = await startFaulty("module", "blocked");
-    const { mountpoint } = daemon;
-    const hung = startClient(["cat", `${mountpoint}/hello`], 30_000);
-    await until("the request", async () => (await daemon.order<{ requests: number }>("stats")).requests > 0);
-    await expect(daemon.order("unmount", { force: true })).rejects.toMatchObject({
-      code: "UNMOUNT_FAILED",
-      message: expect.stringContaining("is unmounted, but its filesystem has not ended"),
-    });
-    expect((await within("the caller", hung.ended)).status).toBe(1);
-    expect(mountsAt(mountpoint)).toEqual([]);
-  });
+  const served = WAYS.filter(({ form }) => form === "module");
+  it.each(served)(
+    "lets its mount be taken away by force, and its callers go; what still runs is said, $name",
+    async (one) => {
+      await using daemon = await startFaulty(one, "blocked");
+      const { mountpoint } = daemon;
+      const hung = startClient(["cat", `${mountpoint}/hello`], 30_000);
+      await until("the request", async () => (await daemon.order<{ requests: number }>("stats")).requests > 0);
+      await expect(daemon.order("unmount", { force: true })).rejects.toMatchObject({
+        code: "UNMOUNT_FAILED",
+        message: expect.stringContaining("is unmounted, but its filesystem has not ended"),
+      });
+      expect((await within("the caller", hung.ended)).status).toBe(1);
+      expect(mountsAt(mountpoint)).toEqual([]);
+    },
+  );
 });
