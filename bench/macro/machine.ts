@@ -2,9 +2,12 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { cpus, loadavg, release, totalmem } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+/** Git takes paths as from here. */
+const ROOT = join(import.meta.dirname, "../..");
 
 /** What the result's reader needs to know; a fact that cannot be had is null. */
 export async function machineFacts(): Promise<Record<string, unknown>> {
@@ -42,7 +45,7 @@ async function text(path: string): Promise<string | null> {
 }
 
 async function output(program: string, ...args: string[]): Promise<string | undefined> {
-  return run(program, args, { cwd: import.meta.dirname }).then(
+  return run(program, args, { cwd: ROOT }).then(
     ({ stdout }) => stdout.trim(),
     () => undefined,
   );
