@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { allowedCpus, parseCpuList, possibleCpus, runOn } from "./affinity.ts";
+import { allowedCpus, parseCpuList, placeOn, possibleCpus } from "./affinity.ts";
 
 const allowedList = () =>
   parseCpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync("/proc/thread-self/status", "utf8"))?.[1] ?? "");
@@ -17,15 +17,18 @@ it("allowedCpus: is the list of the calling thread, and all of it possible", () 
   expect(possibleCpus()).toEqual(expect.arrayContaining(allowedCpus()));
 });
 
-it("runOn: leaves one CPU, and says when there is no such CPU", () => {
+it("placeOn: leaves one CPU, sees whether it is kept, and says when there is no such CPU", () => {
   const before = allowedCpus();
   const last = before.at(-1) as number;
+  const place = placeOn([last]);
   try {
-    expect(runOn([last])).toBe(0);
-    expect([allowedCpus(), allowedList()]).toEqual([[last], [last]]);
-    expect(runOn([8000])).toBeLessThan(0);
+    expect(place.take()).toBe(0);
+    expect([allowedCpus(), allowedList(), place.isKept()]).toEqual([[last], [last], true]);
+    expect(placeOn([8000]).take()).toBeLessThan(0);
+    expect(place.isKept()).toBe(true);
   } finally {
-    runOn(before);
+    placeOn(before).take();
   }
   expect(allowedCpus()).toEqual(before);
+  expect(place.isKept()).toBe(before.length === 1);
 });

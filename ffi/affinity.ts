@@ -38,9 +38,30 @@ export function allowedCpus(): number[] {
   return cpus.length > 0 ? cpus : [0];
 }
 
-/** Lets the calling thread run on these CPUs only. Result 0 or -errno (EINVAL: none of them is online and allowed). */
-export function runOn(cpus: readonly number[]): number {
+function maskOf(cpus: readonly number[]): Uint8Array {
   const mask = new Uint8Array(MASK_BYTES);
   for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
-  return checked(libc.sched_setaffinity(0, mask.length, addressOf(mask)));
+  return mask;
+}
+
+/** A thread's place on some CPUs. Only that thread may use it. */
+export interface ThreadPlace {
+  /** Whether it may run on exactly these CPUs. Hot. */
+  isKept(): boolean;
+  /** Lets it run on these only. Result 0 or -errno (EINVAL: none of them is online and allowed). */
+  take(): number;
+}
+
+/** The calling thread's place on these CPUs, which it does not take yet. */
+export function placeOn(cpus: readonly number[]): ThreadPlace {
+  const wanted = maskOf(cpus);
+  const seen = new Uint8Array(MASK_BYTES);
+  return {
+    isKept() {
+      if (checked(libc.sched_getaffinity(0, seen.length, addressOf(seen))) < 0) return true; // nothing can be told
+      for (let at = 0; at < MASK_BYTES; at++) if (seen[at] !== wanted[at]) return false;
+      return true;
+    },
+    take: () => checked(libc.sched_setaffinity(0, wanted.length, addressOf(wanted))),
+  };
 }

@@ -1,6 +1,6 @@
 // Owns: putting one queue together: transport, dispatch and loop over one descriptor, and the filesystem's context.
 
-import { runOn } from "../../ffi/affinity.ts";
+import { placeOn } from "../../ffi/affinity.ts";
 import { limitCpuLatency, NO_LIMIT_US } from "../../ffi/cpu-latency.ts";
 import { PAGE_SIZE } from "../../ffi/memory.ts";
 import { schedulingClass } from "../../ffi/scheduler.ts";
@@ -19,6 +19,7 @@ import type { Board } from "./board.ts";
 import type { DispatchEvents } from "./dispatch.ts";
 import type { StartDoorbell } from "./doorbell.ts";
 import { inputSizes } from "./init.ts";
+import { keepPlace } from "./kept-place.ts";
 import type { Notifications } from "./notifications.ts";
 import type { NotifierFds } from "./notifier-fds.ts";
 import { createQueue, type Queue } from "./queue.ts";
@@ -161,11 +162,13 @@ export async function openQueue(
   notifications: Notifications,
 ): Promise<Queue> {
   const { fd, index, count, connection, mountpoint, trace, pin } = settings;
-  if (pin >= 0) runOn([pin]);
+  const place = pin >= 0 ? placeOn([pin]) : undefined;
+  place?.take();
   const opened = openTransport(settings);
   events.opened(opened.opened ?? []);
   const transport: Transport = {
     ...opened,
+    next: place === undefined ? opened.next : keepPlace(opened.next, place),
     close() {
       events.opened([]);
       opened.close();
