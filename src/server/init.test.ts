@@ -42,7 +42,7 @@ const KERNELS: Readonly<Record<string, { hex: string; minor: number; flags: numb
     flags: 0x73fffffb,
     flags2: 0x7fc,
   },
-  "7.2, 7.46": {
+  "7.3, 7.46": {
     hex: `07000000 2e000000 00000200 fbffff73 fc0f0000 ${PAD}`,
     minor: 46,
     flags: 0x73fffffb,
@@ -105,7 +105,7 @@ describe("negotiate: with each kernel and no wishes", () => {
     ["6.6, 7.39", BASE | SETXATTR_EXT | INIT_EXT, 0x18], // HAS_EXPIRE_ONLY, DIRECT_IO_ALLOW_MMAP
     ["6.12, 7.41", BASE | SETXATTR_EXT | INIT_EXT, 0x98], // and HAS_RESEND
     ["6.18, 7.45", BASE | SETXATTR_EXT | INIT_EXT, 0x98],
-    ["7.2, 7.46", BASE | SETXATTR_EXT | INIT_EXT, 0x98],
+    ["7.3, 7.46", BASE | SETXATTR_EXT | INIT_EXT, 0x98],
   ])("%s: asks for these flags", (kernel, flags, flags2) => {
     expect(replyFlags(agreed(kernel))).toEqual([flags, flags2]);
   });
@@ -313,7 +313,7 @@ describe("inputSizes", () => {
 });
 
 describe("negotiate: over io_uring", () => {
-  const everything = { major: 7, minor: 45, maxReadahead: 131_072, flags: 0xffff_ffff, flags2: 0xffff_ffff };
+  const everything = { major: 7, minor: 46, maxReadahead: 131_072, flags: 0xffff_ffff, flags2: 0xffff_ffff };
   const methods = new Set(["setlk"]);
   const flagsOf = (offer: typeof everything, overIoUring: boolean) => {
     const made = negotiate(offer, {}, { methods, maxPagesLimit: 256, overIoUring });
@@ -324,6 +324,13 @@ describe("negotiate: over io_uring", () => {
     expect(flagsOf(everything, true)).toContain("OVER_IO_URING");
     expect(flagsOf(everything, true)).not.toEqual(expect.arrayContaining(["POSIX_LOCKS"]));
     expect(flagsOf(everything, true)).not.toEqual(expect.arrayContaining(["FLOCK_LOCKS"]));
+  });
+
+  it("agrees to pools of payloads where both are offered, and only on this lane", () => {
+    const withoutPools = { ...everything, flags2: 0xffff_ffff & ~(1 << 11) };
+    expect(flagsOf(everything, true)).toContain("HAS_IO_URING_BUFPOOL");
+    expect(flagsOf(withoutPools, true)).not.toContain("HAS_IO_URING_BUFPOOL");
+    expect(flagsOf(everything, false)).not.toContain("HAS_IO_URING_BUFPOOL");
   });
 
   it("serves locks by the filesystem where the lane is not wanted or not offered", () => {

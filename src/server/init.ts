@@ -90,13 +90,14 @@ const RULES: readonly Rule[] = [
 export type Negotiation = { readonly kind: "agreed"; readonly connection: Connection } | { readonly kind: "retry" };
 
 // A lock that waits holds an entry of its CPU's queue, and once all of them wait, the unlock cannot get through. So on
-// this lane locks are left to the kernel.
-function overIoUring(flags: InitFlag[]): void {
+// this lane locks are left to the kernel. HAS_IO_URING_BUFPOOL needs no answer; there it says that pools are agreed.
+function overIoUring(flags: InitFlag[], offered: ReadonlySet<InitFlag>): void {
   for (const lock of ["POSIX_LOCKS", "FLOCK_LOCKS"] as const) {
     const at = flags.indexOf(lock);
     if (at >= 0) flags.splice(at, 1);
   }
   flags.push("OVER_IO_URING");
+  if (offered.has("HAS_IO_URING_BUFPOOL")) flags.push("HAS_IO_URING_BUFPOOL");
 }
 
 /**
@@ -115,7 +116,7 @@ export function negotiate(offer: KernelOffer, wishes: InitWishes, facts: InitFac
   const flags = RULES.filter(([flag, wanted]) => offered.has(flag) && wanted(wishes, facts.methods)).map(
     ([flag]): InitFlag => flag,
   );
-  if (facts.overIoUring && offered.has("OVER_IO_URING")) overIoUring(flags);
+  if (facts.overIoUring && offered.has("OVER_IO_URING")) overIoUring(flags, offered);
   const pagesLimit = flags.includes("MAX_PAGES") ? facts.maxPagesLimit : PAGES.DEFAULT;
   const maxPages = Math.min(pagesLimit, Math.ceil((wishes.maxWrite ?? 2 ** 20) / PAGE_SIZE));
   const connection: Connection = {

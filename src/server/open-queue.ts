@@ -111,7 +111,8 @@ function openTransport(settings: QueueSettings): Transport {
     if (lane === "dev" || uring === undefined) return openDevTransport(common);
     const dev = index === 0 ? openDevTransport({ ...common, firstTag: cpus.length * depth }) : undefined;
     dev?.setBlocking(false);
-    return openUringTransport({ fd, cpus, depth, maxPayload, memory: uring, dev });
+    const pooled = connection.flags.includes("HAS_IO_URING_BUFPOOL");
+    return openUringTransport({ fd, cpus, depth, maxPayload, memory: uring, pooled, dev });
   } catch (thrown) {
     throw new LaneError(lane, thrown);
   }

@@ -16,19 +16,23 @@ import {
 } from "../../ffi/io-uring.ts";
 import { createArena } from "../../ffi/memory.ts";
 import { URING_CMD } from "../abi/fuse-constants.ts";
-import { FuseUringCmdReq, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
+import { FuseUringCmdReqBufpool, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
 import type { Request } from "../codec/request.ts";
 import { describeTags } from "./io-uring-tags.ts";
 
 const COMMIT_ID = FuseUringReqHeader.at.ring_ent_in_out + FuseUringEntInOut.at.commit_id;
 const SQE = IoUringSqe.at;
 const SQE_WORDS = IoUringSqe.size >> 2;
-const CMD = SQE.cmd + FuseUringCmdReq.at.commit_id;
-const QID = SQE.cmd + FuseUringCmdReq.at.qid;
-/** user_data of the poll on the device. */
+const CMD = SQE.cmd + FuseUringCmdReqBufpool.at.commit_id;
+const QID = SQE.cmd + FuseUringCmdReqBufpool.at.qid;
+const POOL = SQE.cmd + FuseUringCmdReqBufpool.at.bufpool;
+/** user_data of the poll on the device, and of commands that are no tag's. */
 export const DEVICE = 0x7fffffff;
+const SETTING_UP = 0x7ffffffe;
 
 export interface Commands {
+  /** Makes the queue of a CPU, with a pool at `address`, and sends that: two completions. Before any other. */
+  addPool(cpu: number, address: number, bytes: number): void;
   /** Gives a tag's memory to the kernel for the first time. */
   register(request: Request): void;
   /** Answers the tag's request and asks for the next one. Hot. */
@@ -41,17 +45,18 @@ export interface Commands {
   enter(minComplete: number): void;
 }
 
-/** Commands of one ring over `fd`; tag t belongs to the queue of `cpus[floor(t / depth)]`. */
+/** Commands of one ring over `fd`; tag t belongs to the queue of `cpus[floor(t / depth)]`. `pooled`: it has a pool. */
 export function createCommands(
   ring: Ring,
   fd: number,
   requests: readonly Request[],
   cpus: readonly number[],
   depth: number,
+  pooled: boolean,
 ): Commands {
   const { words } = ring.arena;
   const iovecs = createArena(requests.length * 32);
-  new BigUint64Array(iovecs.buffer).set(describeTags(requests));
+  new BigUint64Array(iovecs.buffer).set(describeTags(requests, pooled));
   const queues = Int32Array.from(requests, ({ tag }) => cpus[Math.floor(tag / depth)] as number);
   const entrance = registerRing(ring.fd);
   const registered = registerFile(ring.fd, fd) === 0;
@@ -88,7 +93,33 @@ export function createCommands(
     return at;
   }
 
+  function setUp(op: number, cpu: number): number {
+    const at = claim(URING, SETTING_UP);
+    words[at + (SQE.cmd_op >> 2)] = op;
+    words[at + (QID >> 2)] = cpu;
+    return at;
+  }
+
+  // hot; EBUSY: completions wait to be taken
+  function send(minComplete: number): void {
+    Atomics.store(words, ring.sqTail, tail);
+    const result = enter(entrance, toSubmit, minComplete);
+    if (result >= 0) toSubmit -= result;
+    else if (result !== -ERRNO.EINTR && result !== -ERRNO.EBUSY && result !== -ERRNO.EAGAIN) {
+      throw new SyscallError("io_uring_enter", -result);
+    }
+  }
+
   return {
+    addPool(cpu, address, bytes) {
+      setUp(URING_CMD.ADD_QUEUE, cpu);
+      const at = setUp(URING_CMD.ADD_BUFPOOL, cpu);
+      words[at + (POOL >> 2)] = address;
+      words[at + (POOL >> 2) + 1] = Math.floor(address / 2 ** 32);
+      words[at + (POOL >> 2) + 2] = bytes;
+      send(0);
+      words.fill(0, at + (POOL >> 2), at + (POOL >> 2) + 3); // other commands have something else there
+    },
     register(request) {
       const at = command(request, URING_CMD.REGISTER);
       const address = iovecs.address + request.tag * 32;
@@ -109,14 +140,6 @@ export function createCommands(
       words[at + (SQE.op_flags >> 2)] = requests ? POLL.IN : 0; // errors are always watched for
     },
     waiting: () => toSubmit,
-    // hot; EBUSY: completions wait to be taken
-    enter(minComplete) {
-      Atomics.store(words, ring.sqTail, tail);
-      const result = enter(entrance, toSubmit, minComplete);
-      if (result >= 0) toSubmit -= result;
-      else if (result !== -ERRNO.EINTR && result !== -ERRNO.EBUSY && result !== -ERRNO.EAGAIN) {
-        throw new SyscallError("io_uring_enter", -result);
-      }
-    },
+    enter: send,
   };
 }

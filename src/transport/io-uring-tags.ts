@@ -4,10 +4,11 @@
 import { createArena, PAGE_SIZE } from "../../ffi/memory.ts";
 import { MIN_READ_BUFFER } from "../abi/fuse-constants.ts";
 import { OPCODE_BY_CODE } from "../abi/fuse-opcodes.ts";
-import { FuseInHeader, FuseNotifyRetrieveIn, FuseUringReqHeader } from "../abi/fuse-structs.ts";
+import { FuseInHeader, FuseNotifyRetrieveIn, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
 import { Request } from "../codec/request.ts";
 
 const HEADER = FuseUringReqHeader.at;
+const PAYLOAD_OFFSET = HEADER.ring_ent_in_out + FuseUringEntInOut.at.offset;
 /** Reply structs are built behind the header, on their own cache lines. */
 const SCRATCH = 512;
 
@@ -15,7 +16,10 @@ const FIXED = OPCODE_BY_CODE.map((row) =>
   row === undefined ? 0 : row.either ? -1 : row.out.reduce((sum, table) => sum + table.size, 0),
 );
 
-/** Makes the tags; a page of headers each, then a payload of at least `maxPayload` bytes each. */
+/**
+ * Makes the tags; a page of headers each, then a payload of at least `maxPayload` bytes each. The payloads of tags in a row
+ * follow one another.
+ */
 export function createTags(count: number, maxPayload: number): Request[] {
   const room = Math.ceil(Math.max(maxPayload, MIN_READ_BUFFER) / PAGE_SIZE) * PAGE_SIZE;
   const arena = createArena(count * (PAGE_SIZE + room));
@@ -35,16 +39,26 @@ export function createTags(count: number, maxPayload: number): Request[] {
   });
 }
 
-/** {header, payload} of every tag as pairs of iovecs; the kernel reads them at REGISTER only. */
-export function describeTags(requests: readonly Request[]): BigUint64Array {
+/** {header, payload} of every tag as pairs of iovecs; the kernel reads them at REGISTER only. Of a pool no payload. */
+export function describeTags(requests: readonly Request[], pooled: boolean): BigUint64Array {
   return BigUint64Array.from(
     requests.flatMap((request) => [
       BigInt(request.address(request.inHeader)),
       BigInt(FuseUringReqHeader.size),
-      BigInt(request.address(request.payload)),
-      BigInt(request.dataCapacity),
+      pooled ? 0n : BigInt(request.address(request.payload)),
+      pooled ? 0n : BigInt(request.dataCapacity),
     ]),
   );
+}
+
+/**
+ * Puts a request on the payload that the kernel has chosen for it from its CPU's pool, which begins at `pool`. A request
+ * without any is put on the first, where its handler has nothing to read or write. Hot.
+ */
+export function placePayload(request: Request, pool: number): void {
+  const payload = pool + request.u32(request.inHeader + PAYLOAD_OFFSET);
+  request.payload = payload;
+  request.dataOut = payload;
 }
 
 /** Bytes of an opcode's fixed reply structs; -1 where a reply has the struct or bytes, never both. Hot. */

@@ -4,7 +4,7 @@
 // handler may still read a name while it fills its entry. To answer is to hand the memory back to the kernel, so a
 // reply leaves at `release`, when the handler is done with it, with the next enter and all others of that time.
 
-import { ERRNO } from "../../ffi/errno.ts";
+import { ERRNO, SyscallError } from "../../ffi/errno.ts";
 import { close, POLL, read, write } from "../../ffi/file.ts";
 import {
   CQE_F_MORE,
@@ -22,7 +22,7 @@ import { OPCODES } from "../abi/fuse-opcodes.ts";
 import { FuseOutHeader, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
 import type { Request } from "../codec/request.ts";
 import { createCommands, DEVICE } from "./io-uring-commands.ts";
-import { createTags, replyStructBytes, separateNotifyReply } from "./io-uring-tags.ts";
+import { createTags, placePayload, replyStructBytes, separateNotifyReply } from "./io-uring-tags.ts";
 import { NEXT, type Transport } from "./transport.ts";
 
 const PAYLOAD_SIZE = FuseUringReqHeader.at.ring_ent_in_out + FuseUringEntInOut.at.payload_sz;
@@ -40,6 +40,8 @@ export interface UringTransportOptions {
   readonly maxPayload: number;
   /** Memory of the ring, from `createUringMemory` for as many CPUs and requests. */
   readonly memory: SharedArrayBuffer;
+  /** The kernel gives requests their payloads from a pool (INIT flag HAS_IO_URING_BUFPOOL). */
+  readonly pooled: boolean;
   /** The worker's `dev` lane over `fd`, not blocking; its tags begin at `cpus.length * depth`. Undefined: none. */
   readonly dev: Transport | undefined;
 }
@@ -62,14 +64,16 @@ function signalFor(ring: Ring): number {
 
 /** Opens the lane and registers its queues. Errors: `SyscallError` of io_uring_setup, eventfd or the registration. */
 export function openUringTransport(options: UringTransportOptions): Transport {
-  const { fd, cpus, depth, dev } = options;
+  const { fd, cpus, depth, dev, pooled } = options;
   const count = cpus.length * depth;
   const requests = createTags(count, options.maxPayload);
   // TASKRUN_FLAG: with DEFER_TASKRUN a completion is made when this thread enters; the flag says that it should.
   const flags = SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN | SETUP.TASKRUN_FLAG;
   const ring: Ring = createRing(options.memory, entriesFor(cpus.length, depth), flags);
   const { words } = ring.arena;
-  const commands = createCommands(ring, fd, requests, cpus, depth);
+  const commands = createCommands(ring, fd, requests, cpus, depth, pooled);
+  /** By tag: where the pool of its CPU begins. */
+  const poolAt = Int32Array.from(requests, ({ tag }) => (requests[tag - (tag % depth)] as Request).payload);
   let head = 0;
   let live = count;
   let deviceReady = false;
@@ -102,6 +106,7 @@ export function openUringTransport(options: UringTransportOptions): Transport {
       return -1;
     }
     const request = requests[tag] as Request;
+    if (pooled) placePayload(request, poolAt[tag] as number);
     request.payloadLength = request.u32(request.inHeader + PAYLOAD_SIZE);
     if (request.opcode === NOTIFY_REPLY) separateNotifyReply(request);
     return tag;
@@ -184,7 +189,20 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     close(ring.fd);
   }
 
+  // Making a queue and giving it its pool both end at once.
+  function addPool(cpu: number, index: number): void {
+    const first = requests[index * depth] as Request;
+    commands.addPool(cpu, first.address(first.payload), first.dataCapacity * depth);
+    for (let step = 0; step < 2; step++, head++) {
+      const at = (ring.cqes + (head & ring.cqMask) * IoUringCqe.size) >> 2;
+      const result = head === Atomics.load(words, ring.kCqTail) ? -ERRNO.EIO : (words[at + (CQE.res >> 2)] as number);
+      if (result < 0) throw new SyscallError("FUSE_IO_URING_CMD_ADD_BUFPOOL", -result);
+    }
+    Atomics.store(words, ring.cqHead, head);
+  }
+
   try {
+    if (pooled) cpus.forEach(addPool);
     for (const request of requests) commands.register(request);
     commands.watchDevice(dev !== undefined);
     commands.enter(0);

@@ -16,7 +16,7 @@ interface Row {
 }
 
 const CLI = join(import.meta.dirname, "cli.ts");
-const TIMEOUT_S = { "6.1": 3600, "6.12": 3600, "7.2": 3600, debug: 7200 } as const;
+const TIMEOUT_S = { "6.1": 3600, "6.12": 3600, "7.2": 3600, "7.3": 3600, debug: 7200 } as const;
 const REMARKS: Readonly<Record<number, string>> = {
   0: "",
   99: "the kernel complained",

@@ -2,7 +2,7 @@
 // Must not: do anything with them.
 
 /** A kernel as the command line names it. */
-export type KernelName = "6.1" | "6.12" | "7.2" | "debug";
+export type KernelName = "6.1" | "6.12" | "7.2" | "7.3" | "debug";
 
 /** A kernel of Debian's archive; every package of it has one and the same version. */
 export interface KernelSource {
@@ -46,10 +46,18 @@ export const SOURCES: Readonly<Record<Exclude<KernelName, "debug">, KernelSource
     source: "linux-source-7.2",
     compiler: "gcc-14",
   },
+  "7.3": {
+    suites: ["trixie", "trixie-updates", "trixie-backports"],
+    securitySuites: ["trixie-security"],
+    headers: /^linux-headers-(7\.3\.[\d.]+\+deb13(?:\.\d+)?-cloud-amd64)$/,
+    image: (release) => [`linux-binary-${release}`, `linux-modules-${release}`],
+    source: "linux-source-7.3",
+    compiler: "gcc-14",
+  },
 };
 
 /** Every name, in the order in which they are tried. */
-export const KERNELS: readonly KernelName[] = ["6.1", "6.12", "7.2", "debug"];
+export const KERNELS: readonly KernelName[] = ["6.1", "6.12", "7.2", "7.3", "debug"];
 
 /** Whether `text` names a kernel. */
 export const isKernel = (text: string): text is KernelName => (KERNELS as readonly string[]).includes(text);

@@ -15,8 +15,8 @@ import type { Options } from "./options.ts";
 import type { Limits } from "./run-guest.ts";
 
 const SUITE = join(ROOT, ".cache/ring");
-const DEFAULT_MEMORY_MB = { "6.1": 2048, "6.12": 2048, "7.2": 2048, debug: 4096 } as const;
-const BOOT_MS = { "6.1": 90_000, "6.12": 90_000, "7.2": 90_000, debug: 600_000 } as const;
+const DEFAULT_MEMORY_MB = { "6.1": 2048, "6.12": 2048, "7.2": 2048, "7.3": 2048, debug: 4096 } as const;
+const BOOT_MS = { "6.1": 90_000, "6.12": 90_000, "7.2": 90_000, "7.3": 90_000, debug: 600_000 } as const;
 
 /** Compiles the module's own suite, statically; its programs become /ring of the guest. */
 async function buildSuite(): Promise<void> {
