@@ -276,6 +276,17 @@ function releasing(it: It): void {
     expect(await p.outcome("setlk", a, "F_WRLCK", 0, 0)).toBe("EAGAIN");
   });
 
+  it("open file description lock: ends with its last descriptor, and not with another's", async (bench) => {
+    const { p, q, a, b } = await pair(bench);
+    const twin = await p.number("dup", a);
+    await p.call("ofd_setlk", a, "F_WRLCK", 0, 10);
+    await p.call("close", await p.open(bench.path("f")));
+    await p.call("close", a);
+    expect(await q.outcome("ofd_setlk", b, "F_WRLCK", 5, 10)).toBe("EAGAIN");
+    await p.call("close", twin);
+    await eventually(() => q.outcome("ofd_setlk", b, "F_WRLCK", 5, 10));
+  });
+
   it("locks: hold on an unlinked file, and a new file of that name is free", async (bench) => {
     const { p, q, a, b } = await pair(bench);
     await p.call("setlk", a, "F_WRLCK", 0, 0);

@@ -109,6 +109,25 @@ describe("record locks", () => {
     expect(client.copies[0]?.counters().lockOwners.live).toBe(2);
   });
 
+  it.each([1, 2])("release ends the locks of owners that came by its handle, %i copies serving", (copies) => {
+    using client = new PassthroughClient({}, copies);
+    const f = withFile(client);
+    const before = openDescriptors();
+    const [one, two] = [client.open(f, 2), client.open(f, 2)];
+    expect(set(client, f, { owner: 5n, type: WRITE, end: 5n, fh: one })).toBe("");
+    expect(set(client, f, { owner: 6n, type: WRITE, start: 10n, fh: two })).toBe("");
+    expect(conflict(client, f, { owner: 7n, type: WRITE, end: 9n, fh: one }).end).toBe(5n);
+    client.serving = copies - 1;
+    client.ask("FLUSH", f, { fh: one, lock_owner: 8n });
+    expect(set(client, f, { owner: 6n, type: WRITE, fh: two })).toBe("EAGAIN");
+    client.release(f, one);
+    expect(set(client, f, { owner: 6n, type: WRITE, end: 9n, fh: two })).toBe("");
+    expect(set(client, f, { owner: 9n, type: READ, start: 10n, fh: two })).toBe("EAGAIN");
+    client.release(f, two);
+    expect(openDescriptors()).toEqual(before);
+    expect(client.copies[0]?.counters().lockOwners.live).toBe(0);
+  });
+
   it("ranges that struct flock cannot say are refused", () => {
     using client = new PassthroughClient();
     const f = withFile(client);

@@ -1,6 +1,6 @@
 // Owns: which descriptors were handed to the kernel as file handles: one word of shared memory per descriptor number.
 // A handle is the descriptor itself; whatever number comes back that is not in here is EBADF.
-// A word is (serial << 5) | how | kind; the serial tells apart successive owners of one number.
+// A word is (serial << 6) | locked | how | kind; the serial tells apart successive owners of one number.
 
 import { lock, unlock } from "../spin-lock.ts";
 
@@ -13,9 +13,12 @@ export const KIND = { none: 0, file: 1, directory: 2, direct: 3 } as const;
  */
 export const HOW = { passed: 4, mapped: 8, ordinary: 16 } as const;
 
+/** Record locks were asked for through the handle. */
+const LOCKED = 32;
+
 const KIND_MASK = 3;
-const MASK = 31;
-const SERIAL = 32;
+const MASK = 63;
+const SERIAL = 64;
 const OPEN = 0;
 const LOCKS = 1;
 const LOCK_COUNT = 31;
@@ -50,7 +53,7 @@ export class HandleTable {
     return true;
   }
 
-  /** Takes a handle away. Result: its kind and HOW bits; 0 when it was none, so that it is closed once. Hot. */
+  /** Takes a handle away. Result: its kind, HOW bits and more; 0 when it was none, so that it is closed once. Hot. */
   remove(fh: number): number {
     const word = this.wordOf(fh);
     if ((word & KIND_MASK) === KIND.none) return 0;
@@ -83,6 +86,16 @@ export class HandleTable {
   setBuffered(fh: number): void {
     const word = this.wordOf(fh);
     Atomics.compareExchange(this.words, WORDS + fh, word, (word & ~KIND_MASK) | KIND.file);
+  }
+
+  /** Takes note that record locks were asked for through `fh`, which stays open meanwhile. */
+  setLocked(fh: number): void {
+    if (this.isOpen(fh)) Atomics.or(this.words, WORDS + fh, LOCKED);
+  }
+
+  /** Whether record locks were asked for through `fh`. Hot. */
+  isLocked(fh: number): boolean {
+    return (this.wordOf(fh) & LOCKED) !== 0;
   }
 
   /** Gives an open handle a new serial, so that nobody takes for current what was read from it before. */

@@ -1,6 +1,9 @@
 // Owns: a descriptor of the source per inode and lock owner, in a table that all workers share. The source's kernel
 // keeps such a descriptor's record locks (F_OFD_*) apart from those of every other one: each is one owner.
 // An entry has one reference of its own, until the owner's last lock is gone, and one per call under way.
+// An owner is a process, whose locks on a file end with its first close(2) of it (FLUSH names it); or an open file
+// description, whose locks end with that, and no request says so but the RELEASE of its handle. So an entry keeps the handle
+// that it came by; what a process owned is gone by then, since it has closed all its descriptors of that handle.
 
 import { ERRNO } from "../../../ffi/errno.ts";
 import { close, O } from "../../../ffi/file.ts";
@@ -19,8 +22,8 @@ export function findOwner(state: State, owner: Owner): number {
   return state.tables.locks.find(owner.nodeid | 0, owner.low, owner.high);
 }
 
-/** The owner's entry with a reference taken, made if there is none. Result: its id or -errno. */
-export function enterOwner(state: State, owner: Owner, pid: number): number {
+/** The owner's entry with a reference taken, made if there is none by handle `fh`. Result: its id or -errno. */
+export function enterOwner(state: State, owner: Owner, pid: number, fh: number): number {
   const known = findOwner(state, owner);
   if (known !== 0) return known;
   const fd = openForLocks(state, owner.nodeid);
@@ -33,6 +36,8 @@ export function enterOwner(state: State, owner: Owner, pid: number): number {
   }
   locks.hold(id); // `insert` took the entry's own reference
   locks.swapNote(id, pid + 1);
+  Atomics.store(state.tables.lockHandles, id, fh + 1);
+  state.tables.handles.setLocked(fh);
   return id;
 }
 
@@ -66,6 +71,16 @@ export function endOwner(state: State, owner: Owner): boolean {
   if (id === 0) return false;
   retireOwner(state, id);
   return true;
+}
+
+/** Ends the locks of every owner on an inode that came by handle `fh`, which is about to be closed. */
+export function endOwnersBy(state: State, nodeid: number, fh: number): void {
+  if (!state.tables.handles.isLocked(fh)) return;
+  someOwner(state, nodeid, (id) => {
+    const mine = Atomics.load(state.tables.lockHandles, id) === fh + 1;
+    if (mine && state.tables.locks.swapNote(id, 0) !== 0) dropOwner(state, id, 1); // `someOwner` holds another
+    return false;
+  });
 }
 
 /** Calls `each` with the entries of an inode until it says true. */

@@ -6,12 +6,13 @@ import { ERRNO } from "../../../ffi/errno.ts";
 import { F, fcntl, flock } from "../../../ffi/file.ts";
 import { Flock } from "../../../ffi/kernel-structs.ts";
 import { LK_FLAGS } from "../../abi/fuse-constants.ts";
-import { FuseFlushIn, FuseLkIn } from "../../abi/fuse-structs.ts";
+import { FuseFlushIn, FuseLkIn, FuseReleaseIn } from "../../abi/fuse-structs.ts";
 import type { Request } from "../../codec/request.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import {
   dropOwner,
   endOwner,
+  endOwnersBy,
   enterOwner,
   findOwner,
   type Owner,
@@ -41,6 +42,8 @@ function ownerOf(request: Request, at: number): Owner {
     high: request.words[(request.opIn + at + 4) >> 2] as number,
   };
 }
+
+const handleOf = (request: Request): number => request.u64(request.opIn + IN.fh);
 
 interface Range {
   readonly type: number;
@@ -89,7 +92,7 @@ export function getlk(state: State, req: RequestView<"GETLK">): number {
   const { request } = req;
   const range = rangeOf(request);
   if (typeof range === "number") return range;
-  const id = enterOwner(state, ownerOf(request, IN.owner), req.lk.pid);
+  const id = enterOwner(state, ownerOf(request, IN.owner), req.lk.pid, handleOf(request));
   if (id < 0) return id;
   const result = record(state, state.tables.locks.fdOf(id), F.OFD_GETLK, range);
   const conflict = found(state);
@@ -132,7 +135,7 @@ export function setlk(state: State, req: LockView): number {
 }
 
 function setFlock(state: State, request: Request): number {
-  const fh = request.u64(request.opIn + IN.fh);
+  const fh = handleOf(request);
   if (!state.tables.handles.isOpen(fh)) return -ERRNO.EBADF;
   const operation = FLOCK[request.u32(request.opIn + IN.lk + LK.type)];
   return operation === undefined ? -ERRNO.EINVAL : flock(fh, operation | LOCK_NB);
@@ -143,7 +146,7 @@ function setRecord(state: State, req: LockView, request: Request): number {
   if (typeof range === "number") return range;
   const owner = ownerOf(request, IN.owner);
   const unlocks = range.type === TYPE.unlock;
-  const id = unlocks ? findOwner(state, owner) : enterOwner(state, owner, req.lk.pid);
+  const id = unlocks ? findOwner(state, owner) : enterOwner(state, owner, req.lk.pid, handleOf(request));
   if (id === 0) return 0; // there is nothing to unlock
   if (id < 0) return id;
   const result = record(state, state.tables.locks.fdOf(id), F.OFD_SETLK, range);
@@ -197,8 +200,10 @@ export function flushAndUnlock(state: State, req: RequestView<"FLUSH">): number 
   return flush(state, request.u64(request.opIn + FuseFlushIn.at.fh));
 }
 
-/** RELEASE: a flock ends with its descriptor. */
+/** RELEASE: a flock ends with its descriptor, and so do the record locks of an open file description. */
 export function releaseAndWake(state: State, req: RequestView<"RELEASE">): number {
+  const { request } = req;
+  endOwnersBy(state, request.nodeid, request.u64(request.opIn + FuseReleaseIn.at.fh));
   const result = release(state, req);
   if (state.waiters.size > 0) wake(state);
   return result;

@@ -1,5 +1,5 @@
-// Owns: the memory that all workers of one mount share, and its layout: node table, table of lock owners, handles,
-// device numbers, backing files, counters. One SharedArrayBuffer; whoever gets it makes views of his own.
+// Owns: the memory that all workers of one mount share, and its layout: node table, table of lock owners and of the
+// handles they came by, handles, device numbers, backing files, counters. One SharedArrayBuffer; whoever gets it makes views of his own.
 // Ownership: descriptors in the tables belong to the mount; the worker that leaves last closes them.
 
 import { close } from "../../../ffi/file.ts";
@@ -21,6 +21,7 @@ const H = {
   short: 7,
   backing: 8,
   capacity: 9,
+  lockHandles: 10,
 } as const;
 const MAGIC = 0x72667073;
 /** Descriptors asked for, and the most that the tables are made for. */
@@ -30,6 +31,7 @@ const MOST = 2 ** 22;
 const RESERVE = 64;
 const RESERVE_SHARE = 1 / 4;
 const LOCK_OWNERS = 2 ** 14;
+const LOCK_HANDLE_BYTES = (LOCK_OWNERS + 1) * 4;
 
 /** What went on in a mount. */
 export interface PassthroughCounters {
@@ -48,6 +50,8 @@ export interface SharedTables {
   readonly buffer: SharedArrayBuffer;
   readonly nodes: NodeTable;
   readonly locks: NodeTable;
+  /** By a lock owner's id: the handle that it first came by, + 1. */
+  readonly lockHandles: Int32Array;
   readonly handles: HandleTable;
   readonly devices: DeviceTable;
   readonly backing: BackingTable;
@@ -67,11 +71,13 @@ export function createSharedTables(maxNodes: number | undefined): SharedArrayBuf
   const handles = locks + align(NodeTable.byteLength(LOCK_OWNERS));
   const devices = handles + align(HandleTable.byteLength(descriptors));
   const backing = devices + align(DeviceTable.byteLength);
-  const buffer = new SharedArrayBuffer(backing + align(BackingTable.byteLength(capacity)));
+  const lockHandles = backing + align(BackingTable.byteLength(capacity));
+  const buffer = new SharedArrayBuffer(lockHandles + align(LOCK_HANDLE_BYTES));
   const words = new Int32Array(buffer, 0, HEADER_WORDS);
   words.set([MAGIC, nodes, locks, handles, devices, descriptors]);
   words[H.backing] = backing;
   words[H.capacity] = capacity;
+  words[H.lockHandles] = lockHandles;
   NodeTable.format(buffer, nodes, capacity);
   NodeTable.format(buffer, locks, LOCK_OWNERS);
   return buffer;
@@ -86,6 +92,7 @@ export function openSharedTables(buffer: SharedArrayBuffer): SharedTables {
     buffer,
     nodes: new NodeTable(buffer, nodes),
     locks: new NodeTable(buffer, locks),
+    lockHandles: new Int32Array(buffer, words[H.lockHandles], LOCK_HANDLE_BYTES / 4),
     handles: new HandleTable(buffer, handles, descriptors),
     devices: new DeviceTable(buffer, devices),
     backing: new BackingTable(buffer, words[H.backing] as number, words[H.capacity] as number),
