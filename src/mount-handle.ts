@@ -12,8 +12,8 @@ import type { Attached } from "./mounting/attach.ts";
 import { checkUnmountOptions, detach, type UnmountOptions } from "./mounting/detach.ts";
 import { MountError } from "./mounting/errors.ts";
 import type { Guardian } from "./mounting/guardian.ts";
-import { isMounted } from "./mounting/mount-table.ts";
 import type { MountOptions } from "./mounting/options.ts";
+import { hasEnded } from "./orphans.ts";
 import type { LanePlan } from "./queue-settings.ts";
 import type { QueueSettings } from "./server/open-queue.ts";
 import { sumStatistics } from "./server/statistics.ts";
@@ -121,8 +121,7 @@ export class MountHandle implements Mount {
   async unmount(options: UnmountOptions = {}): Promise<void> {
     checkUnmountOptions(options);
     if (this.lastStatistics !== undefined) return;
-    const { device, via } = this.current();
-    await detach({ mountpoint: this.mountpoint, device, via }, options, unmountOnThread);
+    await this.detach(this.current(), options);
     if (options.force === true) await this.closedSoon();
     else if (options.lazy !== true) await this.closed;
   }
@@ -206,26 +205,31 @@ export class MountHandle implements Mount {
     this.events.report(new Error(`worker ${index} failed: ${error.message}`, { cause: error }));
     const { session } = this;
     if (session === undefined) return;
-    const { device, via } = session;
-    detach({ mountpoint: this.mountpoint, device, via }, { force: true }, unmountOnThread).catch((thrown: Error) =>
-      this.events.report(thrown),
-    );
+    this.detach(session, { force: true }).catch((thrown: Error) => this.events.report(thrown));
+  }
+
+  private detach({ device, via, fd }: Session, options: UnmountOptions): Promise<void> {
+    const { mountpoint } = this;
+    return detach({ mountpoint, device, via, lives: () => !hasEnded(fd) }, options, unmountOnThread);
   }
 
   private async finish(session: Session): Promise<void> {
-    const { device, via, held, guardian, ring, programs, statistics } = session;
-    if (isMounted(device, this.mountpoint)) {
-      // Aborted from outside: every request fails already; take the dead mount away as well.
-      await detach({ mountpoint: this.mountpoint, device, via }, { lazy: true }, unmountOnThread).catch(
-        (error: Error) => this.events.report(error),
-      );
-    }
+    const { held, guardian, ring, programs, statistics } = session;
+    // Aborted from outside: every request fails already; take the dead mount away as well.
+    const gone = await this.detach(session, { lazy: true }).then(
+      () => true,
+      (error: Error) => {
+        this.events.report(error);
+        return false;
+      },
+    );
     programs.end();
     this.lastStatistics = { ...sumStatistics(statistics), metadataCache: programs.statistics() };
     this.notifications.end();
     ring?.close();
     letGo(held);
-    guardian?.dismiss();
+    if (gone) guardian?.dismiss();
+    else guardian?.leave();
     const reason = this.crash === undefined ? "unmounted" : "failed";
     this.events.emit("unmount", reason);
     this.close(reason);

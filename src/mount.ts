@@ -16,6 +16,7 @@ import { type Guardian, startGuardian } from "./mounting/guardian.ts";
 import { topMountAt } from "./mounting/mount-table.ts";
 import { claimMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, refuseForObject, resolveOptions } from "./mounting/options.ts";
+import { hasEnded } from "./orphans.ts";
 import {
   agreedPlan,
   chooseLane,
@@ -145,7 +146,7 @@ async function start(
     const { fd, via } = attached;
     held.fds.push(fd);
     device = topMountAt(mountpoint)?.device ?? "";
-    guardian?.watch(device);
+    if (device !== "") guardian?.watch(device);
     const connection = await explain("INIT_FAILED", "INIT", () =>
       handshake(
         fd,
@@ -172,25 +173,34 @@ async function start(
     return handle;
   } catch (thrown) {
     handle.notifications.end();
-    await undo(mountpoint, device, attached, server, held);
+    const gone = await undo(mountpoint, device, attached, server, held);
     programs?.end();
     ring?.close();
-    guardian?.dismiss();
+    if (gone) guardian?.dismiss();
+    else guardian?.leave();
     throw thrown;
   }
 }
 
 // Undoes what was mounted, known by its device: whatever else is or was mounted on the path is not ours to take away.
+// False when it is mounted still.
 async function undo(
   mountpoint: string,
   device: string,
   attached: Attached | undefined,
   server: Server,
   held: Held,
-): Promise<void> {
-  if (attached !== undefined) {
-    await detach({ mountpoint, device, via: attached.via }, { force: true }, unmountOnThread).catch(() => {});
-  }
+): Promise<boolean> {
+  const unmount = async ({ via }: Attached, lives: () => boolean): Promise<boolean> => {
+    const gone = detach({ mountpoint, device, via, lives }, { force: true }, unmountOnThread);
+    return gone.then(
+      () => device !== "",
+      () => false,
+    );
+  };
+  let gone = attached === undefined || (await unmount(attached, () => !hasEnded(attached.fd)));
   await server.discard(); // a worker that still reads must not find another's descriptor under its number
   letGo(held);
+  if (attached !== undefined && !gone) gone = await unmount(attached, () => false); // it may have lacked descriptors
+  return gone;
 }

@@ -2,11 +2,13 @@
 // process dies, however, the pipe ends and the guardian unmounts lazily, if our filesystem is still mounted.
 // It starts before the mount, so that no moment is without it. The filesystem is known by its device number, or, when
 // the process died before it could tell that, as the mount of our type that was not there before; so nobody else's
-// mount on the same path is touched.
+// mount on the same path is touched. Mounts of that device elsewhere, since it was moved, or bound, go as well if they are
+// dead: another filesystem may have the number by then.
 
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { Attached } from "./attach.ts";
+import { MountError } from "./errors.ts";
 import { escapeMountpoint } from "./mount-table.ts";
 
 // $1 mountpoint, $2 the same as in mountinfo, $3 filesystem type, $4... the unmount command.
@@ -33,7 +35,13 @@ look
 if [ -z "$device" ] && [ "$top" != "$before" ]; then
   case $kind in *" - $type "*) device=$top ;; esac
 fi
-if [ -n "$device" ] && [ "$top" = "$device" ]; then exec "$@" "$point"; fi
+[ -n "$device" ] || exit 0
+if [ "$top" = "$device" ]; then "$@" "$point"; fi
+while read -r _ _ found _ at rest; do
+  [ "$found" = "$device" ] && [ "$at" != "$escaped" ] || continue
+  place=$(printf '%b.' "$at") && place=\${place%.}
+  stat -f -- "$place" || "$@" "$place"
+done < /proc/self/mountinfo
 `;
 
 /** A running guardian. */
@@ -42,13 +50,33 @@ export interface Guardian {
   watch(device: string): void;
   /** The mount is gone: the guardian ends. */
   dismiss(): void;
+  /** The mount could not be taken away: the guardian does it, as when this process has died. */
+  leave(): void;
 }
 
 const UNMOUNT = { mount: ["umount", "-l", "--"], fusermount: ["fusermount3", "-u", "-z", "--"] } as const;
 
+function notStarted(thrown: unknown): MountError {
+  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MountError(
+    "MOUNT_REFUSED",
+    `the guardian cannot be started: ${why}; with { guardian: false } nothing unmounts when this process dies`,
+    { cause: thrown },
+  );
+}
+
+// Some failures are thrown, others come as an event.
+function startShell(args: readonly string[]) {
+  try {
+    return spawn("/bin/sh", args, { stdio: ["pipe", "pipe", "ignore"], detached: true, cwd: "/" });
+  } catch (thrown) {
+    throw notStarted(thrown);
+  }
+}
+
 /**
  * Starts a guardian for a mount of `type` that is about to be made; undefined where there is no shell to run it. It
- * never keeps the process alive.
+ * never keeps the process alive. Errors: `MountError` MOUNT_REFUSED when no process can be started.
  */
 export async function startGuardian(
   mountpoint: string,
@@ -61,16 +89,12 @@ export async function startGuardian(
     return undefined;
   }
   const names = [mountpoint, escapeMountpoint(mountpoint), type];
-  const child = spawn("/bin/sh", ["-c", SCRIPT, "rfuse-guardian", ...names, ...UNMOUNT[via]], {
-    stdio: ["pipe", "pipe", "ignore"],
-    detached: true,
-    cwd: "/",
-  });
-  child.stdin.on("error", () => {}); // it was killed: nothing to tell it
-  const ready = await new Promise<boolean>((resolve) => {
-    child.stdout.once("data", () => resolve(true));
-    child.once("error", () => resolve(false));
+  const child = startShell(["-c", SCRIPT, "rfuse-guardian", ...names, ...UNMOUNT[via]]);
+  const ready = await new Promise<boolean>((resolve, reject) => {
+    child.once("error", (thrown) => reject(notStarted(thrown)));
     child.once("exit", () => resolve(false));
+    child.stdin?.on("error", () => {}); // it was killed: nothing to tell it
+    child.stdout?.once("data", () => resolve(true)); // no streams: it was not started
   });
   child.stdout.destroy();
   child.unref();
@@ -79,5 +103,6 @@ export async function startGuardian(
   return {
     watch: (device) => void child.stdin.write(`${device}\n`),
     dismiss: () => void child.stdin.end("done\n"),
+    leave: () => void child.stdin.end(),
   };
 }

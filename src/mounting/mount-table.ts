@@ -48,3 +48,9 @@ export function topMountAt(path: string): MountEntry | undefined {
 export function isMounted(device: string, mountpoint: string): boolean {
   return readMountTable().some((entry) => entry.device === device && entry.mountpoint === mountpoint);
 }
+
+/** Where a device is mounted, each path once, in mount order. */
+export function mountpointsOf(device: string): string[] {
+  const entries = readMountTable().filter((entry) => entry.device === device);
+  return [...new Set(entries.map(({ mountpoint }) => mountpoint))];
+}
