@@ -3,8 +3,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { Probe } from "../behaviour/probe.ts";
 import { makeSource } from "./features.ts";
-import { client, failedMount, mountsAt, until, within } from "./harness.ts";
+import { client, failedMount, mountsAt, startMount, until, within } from "./harness.ts";
 import { DEV, DEV_PAIR, isTestable, type LaneCase, startOn, URING } from "./lanes.ts";
 
 const PASSTHROUGH = new URL("../../src/fs/passthrough/module.ts", import.meta.url);
@@ -62,4 +63,24 @@ describe.each(["module", "object"] as const)("a source inside its mount, %s form
       message: expect.stringContaining(`ELOOP: the source ${inner} lies inside the mountpoint ${source}`),
     });
   });
+});
+
+describe("a mount whose source is a mount", () => {
+  it.each(["auto", "off"])(
+    "makes a file without a name, and writes and reads it, passthrough %s",
+    async (passthrough) => {
+      await using below = await startMount({
+        filesystem: PASSTHROUGH,
+        options: { filesystemOptions: { source: makeSource() } },
+      });
+      await using above = await startMount({
+        filesystem: PASSTHROUGH,
+        options: { filesystemOptions: { source: below.mountpoint, passthrough } },
+      });
+      await using probe = await Probe.start();
+      const fd = await probe.open(above.mountpoint, "O_TMPFILE|O_RDWR", 0o600);
+      expect(await probe.number("pwrite", fd, 0, "nameless")).toBe(8);
+      expect(await probe.text("pread", fd, 0, 8)).toBe("nameless");
+    },
+  );
 });

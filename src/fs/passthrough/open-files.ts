@@ -77,7 +77,8 @@ export function open(state: State, req: RequestView<"OPEN">): number {
   const { request } = req;
   const node = nodeFd(state, request.nodeid);
   if (node < 0) return node;
-  const flags = request.u32(request.opIn + FuseOpenIn.at.flags);
+  // A mount above this one that passes its nameless files through has them opened with O_TMPFILE, as it was asked for them.
+  const flags = request.u32(request.opIn + FuseOpenIn.at.flags) & ~O.TMPFILE;
   if (state.options.readOnly && changes(flags)) return -ERRNO.EROFS;
   if ((flags & O.TRUNC) !== 0) {
     const kill = (request.u32(request.opIn + FuseOpenIn.at.open_flags) & OPEN_FLAGS.KILL_SUIDGID) !== 0;
