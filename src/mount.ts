@@ -16,6 +16,7 @@ import { type Guardian, startGuardian } from "./mounting/guardian.ts";
 import { topMountAt } from "./mounting/mount-table.ts";
 import { claimMountpoint } from "./mounting/mountpoint.ts";
 import { type MountOptions, type ResolvedOptions, refuseForObject, resolveOptions } from "./mounting/options.ts";
+import { inTurn } from "./mounting/turns.ts";
 import { hasEnded } from "./orphans.ts";
 import {
   agreedPlan,
@@ -142,10 +143,13 @@ async function start(
   try {
     const planned = planPlaces(choice, options, server.queues);
     if (options.guardian) guardian = await startGuardian(mountpoint, `fuse.${options.subtype}`, chooseVia(options));
-    attached = await attach(mountpoint, options);
-    const { fd, via } = attached;
-    held.fds.push(fd);
-    device = topMountAt(mountpoint)?.device ?? "";
+    const { fd, via } = await inTurn(mountpoint, async () => {
+      const made = await attach(mountpoint, options);
+      attached = made;
+      held.fds.push(made.fd);
+      device = topMountAt(mountpoint)?.device ?? "";
+      return made;
+    });
     if (device !== "") guardian?.watch(device);
     const connection = await explain("INIT_FAILED", "INIT", () =>
       handshake(

@@ -1,6 +1,7 @@
 // Owns: getting a mounted /dev/fuse descriptor: by mount(2) for whoever may, by fusermount3 for everybody else.
 // The mountpoint is opened once and mounted by descriptor, so that it cannot be exchanged in between.
 
+import { type FileHandle, open } from "node:fs/promises";
 import { errnoName } from "../../ffi/errno.ts";
 import { AT_FDCWD, close, O, openat } from "../../ffi/file.ts";
 import { addressOf, cString } from "../../ffi/memory.ts";
@@ -43,27 +44,40 @@ function fuseOptions(options: ResolvedOptions): string[] {
   return words;
 }
 
-function mountDirectly(mountpoint: string, options: ResolvedOptions): Attached {
+function refused(mountpoint: string, code: string, data: readonly string[]): MountError {
+  const kind = code === "EPERM" || code === "EACCES" ? "NO_PERMISSION" : "MOUNT_REFUSED";
+  return new MountError(kind, `mount(2) on ${JSON.stringify(mountpoint)}: ${code} (options ${data.join(",")})`);
+}
+
+function mountOn(directory: FileHandle, mountpoint: string, options: ResolvedOptions, data: readonly string[]): number {
   const fd = openDevice();
   if (fd < 0) throw deviceError(fd);
-  const path = cString(mountpoint);
-  const directory = openat(AT_FDCWD, addressOf(path), O.PATH | O.DIRECTORY | O.NOFOLLOW, 0);
-  const data = [`fd=${fd}`, "rootmode=40000", `user_id=${geteuid()}`, `group_id=${getegid()}`, ...fuseOptions(options)];
   const flags =
     (options.allowSuid ? 0 : MS.NOSUID) |
     (options.allowDevices ? 0 : MS.NODEV) |
     (options.noExec ? MS.NOEXEC : 0) |
     (options.readOnly ? MS.RDONLY : 0);
-  const result =
-    directory < 0
-      ? directory
-      : mount(options.name, `/proc/self/fd/${directory}`, `fuse.${options.subtype}`, flags, data.join(","));
-  if (directory >= 0) close(directory);
-  if (result >= 0) return { fd, via: "mount" };
+  const target = `/proc/self/fd/${directory.fd}`;
+  const result = mount(options.name, target, `fuse.${options.subtype}`, flags, [`fd=${fd}`, ...data].join(","));
+  if (result >= 0) return fd;
   close(fd);
-  const code = errnoName(result);
-  const kind = code === "EPERM" || code === "EACCES" ? "NO_PERMISSION" : "MOUNT_REFUSED";
-  throw new MountError(kind, `mount(2) on ${JSON.stringify(mountpoint)}: ${code} (options ${data.slice(1).join(",")})`);
+  throw refused(mountpoint, errnoName(result), data);
+}
+
+// The way to the mountpoint may lead through a filesystem that the calling thread serves: it must not wait for it.
+async function mountDirectly(mountpoint: string, options: ResolvedOptions): Promise<Attached> {
+  const data = ["rootmode=40000", `user_id=${geteuid()}`, `group_id=${getegid()}`, ...fuseOptions(options)];
+  let directory: FileHandle;
+  try {
+    directory = await open(mountpoint, O.PATH | O.DIRECTORY | O.NOFOLLOW);
+  } catch (thrown) {
+    throw refused(mountpoint, (thrown as { code?: string }).code ?? String(thrown), data);
+  }
+  try {
+    return { fd: mountOn(directory, mountpoint, options, data), via: "mount" };
+  } finally {
+    await directory.close();
+  }
 }
 
 function fusermountOptions(options: ResolvedOptions): string {

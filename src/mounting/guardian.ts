@@ -3,7 +3,8 @@
 // It starts before the mount, so that no moment is without it. The filesystem is known by its device number, or, when
 // the process died before it could tell that, as the mount of our type that was not there before; so nobody else's
 // mount on the same path is touched. Mounts of that device elsewhere, since it was moved, or bound, go as well if they are
-// dead: another filesystem may have the number by then.
+// dead: another filesystem may have the number by then. What lies on top of it may be another dead mount, whose guardian
+// takes that away first.
 
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -17,9 +18,11 @@ const SCRIPT = `
 trap '' INT TERM HUP
 point=$1 escaped=$2 type=$3; shift 3
 look() {
-  top= kind=
+  top= kind= here=
   while read -r _ _ found _ at rest; do
-    if [ "$at" = "$escaped" ]; then top=$found kind=$rest; fi
+    [ "$at" = "$escaped" ] || continue
+    top=$found kind=$rest
+    if [ "$found" = "$device" ]; then here=yes; fi
   done < /proc/self/mountinfo
 }
 look
@@ -36,7 +39,11 @@ if [ -z "$device" ] && [ "$top" != "$before" ]; then
   case $kind in *" - $type "*) device=$top ;; esac
 fi
 [ -n "$device" ] || exit 0
-if [ "$top" = "$device" ]; then "$@" "$point"; fi
+for again in 1 2 3 4 5 6 7 8 9; do
+  look
+  [ -n "$here" ] || break
+  if [ "$top" = "$device" ]; then "$@" "$point"; else sleep 0.2; fi
+done
 while read -r _ _ found _ at rest; do
   [ "$found" = "$device" ] && [ "$at" != "$escaped" ] || continue
   place=$(printf '%b.' "$at") && place=\${place%.}
