@@ -7,7 +7,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { ERRNO, errnoName } from "../../ffi/errno.ts";
-import { UMOUNT } from "../../ffi/mount.ts";
+import { UMOUNT, umount } from "../../ffi/mount.ts";
 import { type Attached, findFusermount } from "./attach.ts";
 import { MountError } from "./errors.ts";
 import { isMounted, mountpointsOf, topMountAt } from "./mount-table.ts";
@@ -62,8 +62,15 @@ async function detachByHelper({ mountpoint }: Detachable, lazy: boolean): Promis
   return status === 0 ? "" : said.trim() || `fusermount3: exit status ${status}`;
 }
 
+/** Time for the thread that unmounts by force to be started. */
+const START_MS = 1000;
+
+// Starting a thread takes Bun's pool, and that may be full of this process's own file operations on the mount, which only the
+// abort ends. Then it is aborted by this thread; the mount is busy with them, so that nothing else is done here.
 async function detachDirectly({ mountpoint }: Detachable, flags: number, call: UnmountCall): Promise<string> {
-  const result = await call(mountpoint, flags);
+  const abort = () => void umount(mountpoint, UMOUNT.NOFOLLOW | UMOUNT.FORCE);
+  const timer = (flags & UMOUNT.FORCE) === 0 ? undefined : setTimeout(abort, START_MS);
+  const result = await call(mountpoint, flags).finally(() => clearTimeout(timer));
   // EINVAL: it is no mountpoint any more.
   return result >= 0 || result === -ERRNO.EINVAL ? "" : `umount2: ${errnoName(result)}`;
 }

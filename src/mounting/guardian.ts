@@ -2,9 +2,7 @@
 // process dies, however, the pipe ends and the guardian unmounts lazily, if our filesystem is still mounted.
 // It starts before the mount, so that no moment is without it. The filesystem is known by its device number, or, when
 // the process died before it could tell that, as the mount of our type that was not there before; so nobody else's
-// mount on the same path is touched. Mounts of that device elsewhere, since it was moved, or bound, go as well if they are
-// dead: another filesystem may have the number by then. What lies on top of it may be another dead mount, whose guardian
-// takes that away first.
+// mount on the same path is touched.
 
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -14,8 +12,13 @@ import { escapeMountpoint } from "./mount-table.ts";
 
 // $1 mountpoint, $2 the same as in mountinfo, $3 filesystem type, $4... the unmount command.
 // Standard input: the device number, then "done"; or the end of the pipe at any time. It says "ready" once.
+// USR1: the thread that mounted has died. The pipe of a dying process stays open while one of its threads waits for a request
+// to its own mount, which nobody answers any more and no signal ends; so the connection is aborted.
+// What lies on our mount may be another dead one, whose own guardian takes it away. Mounts of our device elsewhere (moved,
+// bound) go if they are dead: another filesystem may have the number by then.
 const SCRIPT = `
 trap '' INT TERM HUP
+trap : USR1
 point=$1 escaped=$2 type=$3; shift 3
 look() {
   top= kind= here=
@@ -42,13 +45,21 @@ fi
 for again in 1 2 3 4 5 6 7 8 9; do
   look
   [ -n "$here" ] || break
-  if [ "$top" = "$device" ]; then "$@" "$point"; else sleep 0.2; fi
+  if [ "$top" != "$device" ]; then sleep 0.2; continue; fi
+  echo 1 > "/sys/fs/fuse/connections/\${device#*:}/abort"
+  "$@" "$point"
 done
 while read -r _ _ found _ at rest; do
   [ "$found" = "$device" ] && [ "$at" != "$escaped" ] || continue
   place=$(printf '%b.' "$at") && place=\${place%.}
   stat -f -- "$place" || "$@" "$place"
 done < /proc/self/mountinfo
+`;
+
+// $0 the script above, $1... its arguments. Without setpriv of util-linux no signal comes.
+const START = `
+if setpriv --pdeathsig USR1 true; then exec setpriv --pdeathsig USR1 /bin/sh -c "$0" rfuse-guardian "$@"; fi
+exec /bin/sh -c "$0" rfuse-guardian "$@"
 `;
 
 /** A running guardian. */
@@ -61,7 +72,7 @@ export interface Guardian {
   leave(): void;
 }
 
-const UNMOUNT = { mount: ["umount", "-l", "--"], fusermount: ["fusermount3", "-u", "-z", "--"] } as const;
+const UNMOUNT = { mount: ["umount", "-f", "-l", "--"], fusermount: ["fusermount3", "-u", "-z", "--"] } as const;
 
 function notStarted(thrown: unknown): MountError {
   const why = thrown instanceof Error ? thrown.message : String(thrown);
@@ -96,7 +107,7 @@ export async function startGuardian(
     return undefined;
   }
   const names = [mountpoint, escapeMountpoint(mountpoint), type];
-  const child = startShell(["-c", SCRIPT, "rfuse-guardian", ...names, ...UNMOUNT[via]]);
+  const child = startShell(["-c", START, SCRIPT, ...names, ...UNMOUNT[via]]);
   const ready = await new Promise<boolean>((resolve, reject) => {
     child.once("error", (thrown) => reject(notStarted(thrown)));
     child.once("exit", () => resolve(false));

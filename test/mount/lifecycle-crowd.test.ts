@@ -2,9 +2,10 @@
 // no file operation on the thread that serves what is there already.
 
 import { mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { client, mountsAt, startMount, until } from "./harness.ts";
+import { client, mountsAt, startMount, until, within } from "./harness.ts";
 
 const FORMS = ["module", "object"] as const;
 const MEMORY = new URL("../../src/fs/memory/module.ts", import.meta.url);
@@ -46,5 +47,32 @@ describe.each(FORMS)("several mounts, %s form", (form) => {
     await daemon.order("disperse");
     expect((await client("ls", path)).stdout).toBe("");
     await daemon.order("unmount");
+  });
+});
+
+// Bun reads files by as many threads as there are CPUs, and starts threads by them as well.
+const OWN = Array.from({ length: availableParallelism() + 1 }, () => "hang");
+
+describe.runIf(asRoot)("a process whose own reads wait for handlers that never return", () => {
+  const start = async () => {
+    const daemon = await startMount({ filesystem: "special" });
+    await daemon.order("readOwn", OWN);
+    await until("requests", async () => (await daemon.order<{ asynchronous: number }>("stats")).asynchronous > 0);
+    return daemon;
+  };
+
+  it("unmounts by force", async () => {
+    await using daemon = await start();
+    await daemon.order("unmount", { force: true });
+    expect(mountsAt(daemon.mountpoint)).toEqual([]);
+    await daemon.event("failedRead");
+  });
+
+  it("dies of SIGKILL, and its mount with it", async () => {
+    await using daemon = await start();
+    daemon.kill("SIGKILL");
+    await until("the guardian's unmount", () => mountsAt(daemon.mountpoint).length === 0, 2000);
+    await within("the daemon's end", daemon.exited);
+    await until("nothing left", () => daemon.leftovers().length === 0);
   });
 });
