@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/fuse.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -351,6 +354,66 @@ static void under_load(void)
 	stop(&m);
 }
 
+/* A program that reads a byte of the caller's at ADDRESS, which may be one of a file of this very mount. */
+static int reader(const void *address)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .imm = -8 },
+		{ .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 1 },
+		{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = 3, .imm = (int32_t)(uintptr_t)address },
+		{ .imm = (int32_t)((uintptr_t)address >> 32) },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_copy_from_user },
+		{ .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = 0, .imm = RFUSE_BPF_UPCALL },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+
+	return load_program(BPF_PROG_TYPE_SYSCALL, code, sizeof(code) / sizeof(code[0]), NULL);
+}
+
+static int statfs_of(void *path)
+{
+	struct statfs s;
+
+	return statfs(path, &s) ? errno : 0;
+}
+
+static int take_away(void *ring)
+{
+	return place(*(int *)ring, FUSE_STATFS, -1);
+}
+
+/* What takes it away waits for it: not for ever, and not when it is killed. */
+static void asleep_in_its_own_mount(void)
+{
+	struct mounted m = start("rfused", NULL);
+	int ring = descriptor_of(&m, "/dev/rfuse"), hello = open(file_of(&m, "hello"), O_RDONLY);
+	const void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, hello, 0);
+	pid_t sleeper, killed, patient;
+
+	check(hello >= 0 && page != MAP_FAILED);
+	close(hello); /* whoever ends with it open waits for FLUSH */
+	place_and_close(ring, FUSE_STATFS, reader(page));
+	check(kill(m.pid, SIGSTOP) == 0);
+	sleeper = child(statfs_of, m.path);
+	pause_ms(500);
+	killed = child(take_away, &ring);
+	check(ended(killed, 500) == -1);
+	check(kill(killed, SIGKILL) == 0);
+	check(ended(killed, 5000) == 128 + SIGKILL);
+	check(program_counters(ring, FUSE_STATFS).program == 0);
+	check(place(ring, FUSE_STATFS, bystander()) == 0);
+	patient = child(take_away, &ring);
+	check(ended(patient, DEADLINE_MS) == ETIMEDOUT);
+	check(ended(sleeper, 0) == -1);
+	check(kill(m.pid, SIGCONT) == 0);
+	check(ended(sleeper, DEADLINE_MS) == 0);
+	check(place(ring, FUSE_STATFS, bystander()) == 0 && place(ring, FUSE_STATFS, -1) == 0);
+	munmap((void *)page, 4096);
+	close(ring);
+	stop(&m);
+}
+
 /* Programs that run while the connection goes away: daemon killed, aborted, unmounted. */
 static void the_end(void)
 {
@@ -398,6 +461,7 @@ const struct test_case POLICY_CASES[] = {
 	{ "wrong programs, wrong arguments", wrong_programs },
 	{ "capabilities", capabilities },
 	{ "replaced and taken away under load", under_load },
+	{ "asleep in a page of its own mount", asleep_in_its_own_mount },
 	{ "the connection goes away while programs run", the_end },
 	{ 0 },
 };
