@@ -17,6 +17,8 @@ const VITEST = [process.execPath, "--bun", join(ROOT, "node_modules/.bin/vitest"
 interface GuestSuite extends Suite {
   readonly run: "short" | "whole" | "both";
   readonly needsModule?: boolean;
+  /** FUSE-over-io_uring in the kernel. */
+  readonly needsUring?: boolean;
 }
 
 const vitest = (file: string, filesystem = "memory", ...env: string[]) => [
@@ -30,8 +32,9 @@ const module = (...parts: string[]) => ["/ring/suite", "-m", process.env["RFUSE_
  */
 const DAEMON = [
   ...["env", "RFUSE_SHORT=1", "RFUSE_FILESYSTEMS=memory", "RFUSE_AREAS=links,locks,mmap,unlinked", ...VITEST],
-  ...["application", "behaviour", "cache", "death", "example"].map((file) => `test/ring/${file}.test.ts`),
+  ...["application", "behaviour", "cache", "death", "example", "hotplug"].map((file) => `test/ring/${file}.test.ts`),
 ];
+const URING_SWITCH = "/sys/module/fuse/parameters/enable_uring";
 /** Two at a time: what they copy lies in memory, twice. */
 const programs = (...env: string[]) => [...vitest("programs", "memory", ...env), "--maxConcurrency", "2"];
 /** One run without an end in between. */
@@ -54,6 +57,8 @@ const SUITES: readonly GuestSuite[] = [
   { name: "example", run: "whole", needsModule: true, command: vitest("example"), count: "events", ...times },
   { name: "programs", run: "whole", command: programs(), count: "events", ...times },
   { name: "programs-cached", run: "whole", needsModule: true, command: programs("RFUSE_CACHED=1"), count: "events", ...times },
+  { name: "hotplug", run: "whole", command: vitest("hotplug"), count: "events", ...times },
+  { name: "io_uring", run: "whole", needsUring: true, command: vitest("behaviour", "memory,passthrough", "RFUSE_LANE=io_uring"), count: "events", ...times },
   { name: "passthrough", run: "whole", command: vitest("behaviour", "passthrough"), count: "events", ...times },
 ];
 
@@ -63,7 +68,10 @@ function chosen(args: readonly string[]): readonly GuestSuite[] {
   if (unknown !== undefined)
     throw new Error(`no suite "${unknown}"; there are ${SUITES.map(({ name }) => name).join(", ")}`);
   if (only.length > 0) return SUITES.filter(({ name }) => only.includes(name));
-  const possible = SUITES.filter(({ needsModule }) => needsModule !== true || existsSync("/dev/rfuse"));
+  const possible = SUITES.filter(
+    ({ needsModule = false, needsUring = false }) =>
+      (!needsModule || existsSync("/dev/rfuse")) && (!needsUring || existsSync(URING_SWITCH)),
+  );
   const other = args.includes("--short") ? "whole" : "short";
   return possible.filter((suite) => suite.run !== other);
 }

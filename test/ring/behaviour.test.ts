@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { MountStatistics } from "../../src/index.ts";
 import { type Area, behaviour, type Features } from "../behaviour/suite.ts";
 import { MEMORY, makeSource, PASSTHROUGH } from "../mount/features.ts";
-import { client, type Daemon, type StartOptions, startMount } from "../mount/harness.ts";
+import { client, type Daemon, type StartOptions } from "../mount/harness.ts";
+import { startOn } from "../mount/lanes.ts";
 import { lane } from "./inspection.ts";
 
 const MEMORY_MODULE = new URL("../../src/fs/memory/module.ts", import.meta.url);
@@ -30,7 +31,7 @@ const CASES: readonly Case[] = [
     start: () => ({
       filesystem: MEMORY_MODULE,
       options: {
-        ...{ allowOther: true, lane, metadataCache },
+        ...{ allowOther: true, metadataCache },
         filesystemOptions: cached ? { attrTimeoutMs: 0, entryTimeoutMs: 0 } : {},
       },
     }),
@@ -41,7 +42,7 @@ const CASES: readonly Case[] = [
     start: () => ({
       filesystem: PASSTHROUGH_MODULE,
       options: {
-        ...{ allowOther: true, lane, metadataCache },
+        ...{ allowOther: true, metadataCache },
         filesystemOptions: { source: makeSource(), ...(cached ? { cacheMs: 0 } : { passthrough: "off" }) },
       },
     }),
@@ -56,7 +57,7 @@ for (const { name, features, start } of CASES.filter((one) => wanted.includes(on
     let daemon: Daemon | undefined;
     const options = start();
     beforeAll(async () => {
-      daemon = await startMount(options);
+      daemon = await startOn({ name: lane, options: { lane } }, options);
     });
     afterAll(async () => {
       await daemon?.[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 // The end of a mount in every way, under load: the daemon is killed, the connection aborted, the mount taken off by
-// force, the module's unloading tried, CPUs taken away. Afterwards nothing hangs, nothing is left of the connection,
-// and the module can be unloaded.
+// force, the module's unloading tried. Afterwards nothing hangs, nothing is left of the connection, and the module can be
+// unloaded. (CPUs that go: hotplug.test.ts.)
 
 import { existsSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -13,9 +13,7 @@ import {
   modulePath,
   moduleUnloads,
   nothingHangs,
-  removableCpus,
   SHORT,
-  setOnline,
   unload,
 } from "./inspection.ts";
 import { load } from "./storm.ts";
@@ -47,7 +45,6 @@ describe(`death on ${lane}`, () => {
     before = connections();
   });
   afterEach(async () => {
-    for (const cpu of removableCpus()) setOnline(cpu, true);
     await nothingHangs();
     await until("the connection is gone", () => connections().length === before.length, 100_000);
     await moduleUnloads();
@@ -81,35 +78,6 @@ describe(`death on ${lane}`, () => {
     await daemon.order("unmount");
     daemon.hangUp();
     expect((await daemon.exited).status).toBe(0);
-  });
-
-  it.runIf(removableCpus().length > 0)("CPUs: go and come under load, and no request fails", async () => {
-    await using daemon = await mountMemory();
-    const storm = await load(daemon.mountpoint, THREADS, 8_000);
-    let blowing = true;
-    const over = storm.counts.finally(() => (blowing = false));
-    let turns = 0;
-    while (blowing) {
-      const cpus = turns % 2 === 0 ? removableCpus() : removableCpus().toReversed();
-      for (const cpu of cpus) setOnline(cpu, false);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      for (const cpu of cpus) setOnline(cpu, true);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      turns += 1;
-    }
-    console.log("CPUs taken away", turns, await over);
-    expect(await over).toMatchObject({ dead: 0 });
-    expect(turns).toBeGreaterThan(1);
-    await daemon.order("unmount");
-    daemon.hangUp();
-    expect((await daemon.exited).status).toBe(0);
-  });
-
-  it.runIf(removableCpus().length > 0)("CPUs: the daemon is killed while one is away", async () => {
-    await endUnderLoad((daemon) => {
-      for (const cpu of removableCpus()) setOnline(cpu, false);
-      daemon.kill("SIGKILL");
-    });
   });
 
   it("a mount after all that works", async () => {

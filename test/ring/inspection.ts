@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mountsAt, until } from "../mount/harness.ts";
 
-const LANES = ["ring", "dev"] as const;
+const LANES = ["ring", "io_uring", "dev"] as const;
 
 /** The lane under test: RFUSE_LANE, or the ring where the module is there. */
 export const lane: (typeof LANES)[number] =

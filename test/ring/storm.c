@@ -81,7 +81,8 @@ static int judge(struct worker *w, long result, const char *call)
 	if ((w->tolerance & SIGNALS) && (error == EINTR || error == EEXIST || error == ENOENT))
 		return -1;
 	if ((w->tolerance & DEATH) && (error == ENOTCONN || error == ECONNABORTED || error == EIO ||
-				       error == ENODEV || error == ENOENT || error == EINTR)) {
+				       error == ENODEV || error == ENOENT || error == EINTR ||
+				       error == ECANCELED)) {
 		w->dead = true;
 		return -1;
 	}
@@ -160,6 +161,15 @@ static void listing(struct worker *w)
 		judge(w, -1, "readdir");
 }
 
+/* SIGTERM: the load ends before its time, and its counts are printed. */
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+	(void)number;
+	stopped = 1;
+}
+
 static void *work(void *argument)
 {
 	struct worker *w = argument;
@@ -173,7 +183,7 @@ static void *work(void *argument)
 	snprintf(path, sizeof(path), "%s/%u", w->dir, w->number);
 	if (mkdir(path, 0755) && errno != EEXIST)
 		judge(w, -1, "mkdir");
-	while (!w->dead && now_ns() < w->end_ns) {
+	while (!w->dead && !stopped && now_ns() < w->end_ns) {
 		one_file(w, round++);
 		if (!w->dead && round % 4 == 0)
 			listing(w);
@@ -204,10 +214,12 @@ static void prepare(struct worker *w, const char *dir, unsigned int number, int 
 /* load THREADS MS [mortal] */
 static int load(const char *dir, unsigned int threads, uint64_t ms, int tolerance)
 {
+	struct sigaction action = { .sa_handler = stop, .sa_flags = SA_RESTART };
 	atomic_ulong *operations = shared_counter();
 	pthread_t thread[MAX_WORKERS];
 	unsigned int dead = 0;
 
+	sigaction(SIGTERM, &action, NULL);
 	for (unsigned int i = 0; i < threads; i++) {
 		prepare(&workers[i], dir, i, tolerance, now_ns() + ms * 1000000u, operations);
 		if (pthread_create(&thread[i], NULL, work, &workers[i]))

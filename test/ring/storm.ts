@@ -12,6 +12,8 @@ export interface Storm {
   readonly pid: number;
   /** Its counts by name. Errors: what it found wrong. */
   readonly counts: Promise<Record<string, number>>;
+  /** Ends a load early. */
+  stop(): void;
   kill(): void;
 }
 
@@ -24,15 +26,28 @@ async function countsOf(client: Client): Promise<Record<string, number>> {
   return Object.fromEntries(pairs);
 }
 
-/** Starts a storm on the directory `dir`; `words` are its mode and numbers, of which `ms` is the time it blows. */
-export async function startStorm(dir: string, words: readonly (string | number)[], ms: number): Promise<Storm> {
-  const argv = [await buildStorm(), dir, ...words.map(String)];
+/**
+ * Starts a storm on the directory `dir`; `words` are its mode and numbers, of which `ms` is the time it blows, `wrap` the
+ * command that starts it.
+ */
+export async function startStorm(
+  dir: string,
+  words: readonly (string | number)[],
+  ms: number,
+  wrap: readonly string[] = [],
+): Promise<Storm> {
+  const argv = [...wrap, await buildStorm(), dir, ...words.map(String)];
   const client = startClient(argv, ms + SPARE_MS * PATIENCE);
   const counts = countsOf(client);
   counts.catch(() => undefined); // a test that has failed by then reports its own error
-  return { pid: client.pid, counts, kill: () => client.kill("SIGKILL") };
+  return { pid: client.pid, counts, stop: () => client.kill("SIGTERM"), kill: () => client.kill("SIGKILL") };
 }
 
 /** Threads that check what they write, for `ms`; `mortal`: they may find the mount dead, and then end. */
-export const load = (dir: string, threads: number, ms: number, mortal = false): Promise<Storm> =>
-  startStorm(dir, ["load", threads, ms, mortal ? "mortal" : "immortal"], ms);
+export const load = (
+  dir: string,
+  threads: number,
+  ms: number,
+  mortal = false,
+  wrap: readonly string[] = [],
+): Promise<Storm> => startStorm(dir, ["load", threads, ms, mortal ? "mortal" : "immortal"], ms, wrap);
