@@ -88,5 +88,6 @@ void rfuse_sleep(struct rfuse_channel *c, u32 tag, struct fuse_req *req)
 	}
 	wait_event(req->waitq, rfuse_answered(slot, req));
 answered:
+	rfuse_learn_wakeup(c, READ_ONCE(c->tags[tag].woken_ns));
 	rfuse_finish(c, tag, unique);
 }

@@ -7,6 +7,7 @@
  */
 #include <linux/nospec.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 
 #include "ring.h"
 #include "trace.h"
@@ -178,6 +179,8 @@ static bool rfuse_reap_one(struct rfuse_channel *c)
 			c->counts.spurious++;
 		if (kind == RFUSE_TAG_HELD || (kind != RFUSE_TAG_SYNC && !done)) {
 			kind = RFUSE_TAG_FREE;
+		} else if (kind == RFUSE_TAG_SYNC) {
+			WRITE_ONCE(c->tags[tag].woken_ns, local_clock());
 		} else if (kind == RFUSE_TAG_BACKGROUND) {
 			c->tags[tag].kind = RFUSE_TAG_HELD;
 		} else if (kind == RFUSE_TAG_ABANDONED) {
@@ -201,6 +204,10 @@ void rfuse_reap(struct rfuse_channel *c)
 {
 	u32 budget = c->conn->layout.completion_entries;
 
+	/* Nothing that this thread has published: no need of the lock. */
+	if (READ_ONCE(c->control->completion_tail) ==
+	    READ_ONCE(c->completion_head))
+		return;
 	while (budget-- && rfuse_reap_one(c))
 		cond_resched();
 }

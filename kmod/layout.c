@@ -109,6 +109,7 @@ long rfuse_spin(struct rfuse_conn *conn, unsigned long us)
 {
 	if (us > RFUSE_SPIN_MAX_US)
 		return -EINVAL;
+	WRITE_ONCE(conn->spin_learns, false);
 	WRITE_ONCE(conn->spin_us, us);
 	return 0;
 }

@@ -18,6 +18,10 @@ unsigned int rfuse_spin_us = 50;
 module_param_named(spin_us, rfuse_spin_us, uint, 0644);
 MODULE_PARM_DESC(spin_us, "microseconds a caller polls for its reply (default of SETUP)");
 
+unsigned int rfuse_spin_max_us = 1000;
+module_param_named(spin_max_us, rfuse_spin_max_us, uint, 0644);
+MODULE_PARM_DESC(spin_max_us, "the same at most, where waking a caller takes long and no value was asked for");
+
 unsigned int rfuse_max_mib = 1024;
 module_param_named(max_mib, rfuse_max_mib, uint, 0644);
 MODULE_PARM_DESC(max_mib, "MiB of shared memory that one connection may have");

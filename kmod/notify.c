@@ -47,7 +47,8 @@ static bool rfuse_notify_watchers(struct rfuse_channel *c)
 	return woken;
 }
 
-void rfuse_notify(struct rfuse_channel *c)
+/* True when somebody slept and was woken. */
+bool rfuse_notify(struct rfuse_channel *c)
 {
 	bool woken;
 
@@ -62,6 +63,7 @@ void rfuse_notify(struct rfuse_channel *c)
 		woken |= rfuse_notify_watchers(c);
 	if (woken)
 		rfuse_count(c, &c->counts.daemon_wakeups);
+	return woken;
 }
 
 /* The connection ended: everybody returns. */

@@ -1,32 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Polling for a reply: for how long, and when it is of no use. The rule is the
- * one of the kernel's mutexes: as long as the one we wait for has a CPU.
+ * one of the kernel's mutexes: as long as the one we wait for has a CPU. It is
+ * worth about what sleeping would cost, which differs by a factor of twenty
+ * between processors and halted virtual ones, and so is measured.
  */
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "ring.h"
 
-/* A woken daemon is given so long to get a CPU. */
+/* A server without a CPU is given so long to get one. */
 #define RFUSE_GRACE_NS		20000
+/* One that was just woken, in wake-ups; and how many of these a reply may take. */
+#define RFUSE_GRACE_WAKEUPS	2
+#define RFUSE_WORTH_WAKEUPS	4
+/* Weight of a measured wake-up in the average; a longer one was a full CPU's. */
+#define RFUSE_WAKEUP_SHIFT	3
+#define RFUSE_WAKEUP_MAX_NS	NSEC_PER_MSEC
 /* The clock and the server are looked at once in so many turns. */
 #define RFUSE_TURNS		32
 
 enum rfuse_server_state {
-	RFUSE_SERVER_RUNS,	/* or is unknown */
+	RFUSE_SERVER_UNKNOWN,
+	RFUSE_SERVER_RUNS,
 	RFUSE_SERVER_OFF,	/* has no CPU */
 	RFUSE_SERVER_HERE,	/* needs the CPU that we would poll on */
 };
 
 static enum rfuse_server_state rfuse_server_state(struct rfuse_channel *c)
 {
-	enum rfuse_server_state state = RFUSE_SERVER_RUNS;
+	enum rfuse_server_state state = RFUSE_SERVER_UNKNOWN;
 	struct rfuse_server *server;
 
 	rcu_read_lock();
@@ -34,45 +44,88 @@ static enum rfuse_server_state rfuse_server_state(struct rfuse_channel *c)
 	if (server) {
 		if (task_cpu(server->task) == raw_smp_processor_id())
 			state = RFUSE_SERVER_HERE;
-		else if (!owner_on_cpu(server->task))
+		else if (owner_on_cpu(server->task))
+			state = RFUSE_SERVER_RUNS;
+		else
 			state = RFUSE_SERVER_OFF;
 	}
 	rcu_read_unlock();
 	return state;
 }
 
-bool rfuse_may_poll(struct rfuse_channel *c)
+/* Whether polling on this CPU would keep the channel's server from it. */
+bool rfuse_server_here(struct rfuse_channel *c)
 {
-	return READ_ONCE(c->conn->spin_us) &&
-	       rfuse_server_state(c) != RFUSE_SERVER_HERE;
+	return rfuse_server_state(c) == RFUSE_SERVER_HERE;
 }
 
-/* True when there is something to finish: a reply, or the request has ended. */
-bool rfuse_poll(struct rfuse_channel *c, struct rfuse_slot *slot,
-		struct fuse_req *req)
+/*
+ * Whether the channel's server has a CPU of its own and no request. Callers of
+ * another channel may then use this one, if callers poll at all. A hint.
+ */
+bool rfuse_idles(struct rfuse_channel *c)
 {
-	u64 start = local_clock();
-	u64 budget = (u64)READ_ONCE(c->conn->spin_us) * NSEC_PER_USEC;
-	unsigned int turn = 0;
+	return READ_ONCE(c->conn->spin_us) &&
+	       READ_ONCE(c->free_count) == c->conn->layout.depth &&
+	       rfuse_server_state(c) == RFUSE_SERVER_RUNS;
+}
 
+/* A sleeping caller runs again: what waking it took, unless it queued. */
+void rfuse_learn_wakeup(struct rfuse_channel *c, u64 woken_ns)
+{
+	u64 took = local_clock() - woken_ns;
+	u64 average = READ_ONCE(c->wakeup_ns);
+
+	if (!woken_ns || took > RFUSE_WAKEUP_MAX_NS || !single_task_running())
+		return;
+	/* Without a lock: a lost sample does no harm. */
+	WRITE_ONCE(c->wakeup_ns, !average ? took :
+		   average - (average >> RFUSE_WAKEUP_SHIFT) +
+		   (took >> RFUSE_WAKEUP_SHIFT));
+}
+
+/* While nobody else wants this CPU, so many wake-ups are waited for as well. */
+static bool rfuse_worth(struct rfuse_channel *c, u64 spent, u64 wakeups)
+{
+	u64 most = (u64)READ_ONCE(rfuse_spin_max_us) * NSEC_PER_USEC;
+
+	return READ_ONCE(c->conn->spin_learns) &&
+	       spent <= min(wakeups * READ_ONCE(c->wakeup_ns), most) &&
+	       single_task_running();
+}
+
+/* @woken: the server slept until this request came. */
+enum rfuse_polled rfuse_poll(struct rfuse_channel *c, struct rfuse_slot *slot,
+			     struct fuse_req *req, bool woken)
+{
+	u64 budget = (u64)READ_ONCE(c->conn->spin_us) * NSEC_PER_USEC;
+	u64 grace_wakeups = woken ? RFUSE_GRACE_WAKEUPS : 0;
+	unsigned int turn = 0;
+	u64 start;
+
+	if (!budget || rfuse_server_here(c))
+		return RFUSE_POLL_SKIPPED;
+	start = local_clock();
 	for (;;) {
 		/* Pairs with the daemon's exchange. */
 		if (smp_load_acquire(&slot->state) == RFUSE_STATE_DONE ||
 		    test_bit(FR_FINISHED, &req->flags))
-			return true;
+			return RFUSE_POLL_HIT;
 		if (need_resched() || signal_pending(current))
-			return false;
+			return RFUSE_POLL_MISS;
 		if (++turn % RFUSE_TURNS == 0) {
 			u64 spent = local_clock() - start;
 
-			if (spent > budget)
-				return false;
+			if (spent > budget &&
+			    !rfuse_worth(c, spent, RFUSE_WORTH_WAKEUPS))
+				return RFUSE_POLL_MISS;
 			switch (rfuse_server_state(c)) {
 			case RFUSE_SERVER_HERE:
-				return false;
+				return RFUSE_POLL_MISS;
 			case RFUSE_SERVER_OFF:
-				if (spent > RFUSE_GRACE_NS)
-					return false;
+				if (spent > RFUSE_GRACE_NS &&
+				    !rfuse_worth(c, spent, grace_wakeups))
+					return RFUSE_POLL_MISS;
 				break;
 			default:
 				break;

@@ -52,6 +52,7 @@ struct rfuse_tag {
 	u32 payload_page;	/* first page in the pool */
 	u32 payload_pages;	/* 0: none */
 	u32 owed;		/* completion entries that the daemon owes */
+	u64 woken_ns;		/* when its sleeping submitter was; 0: was not */
 	enum rfuse_tag_kind kind;
 };
 
@@ -62,6 +63,13 @@ struct rfuse_shape {
 	u32 fixed_out;		/* out header and fixed structs */
 	u32 variable_out;	/* most bytes of reply data in the payload */
 	u32 payload_pages;
+};
+
+/* How a caller's polling ended. */
+enum rfuse_polled {
+	RFUSE_POLL_HIT,
+	RFUSE_POLL_MISS,
+	RFUSE_POLL_SKIPPED,	/* it would have been in the server's way */
 };
 
 /* Why background requests wait although there are some. */
@@ -114,7 +122,6 @@ struct rfuse_channel {
 	u32 *free_tags;
 	u32 free_count;
 	unsigned long *pool;	/* one bit per page of payload in use */
-	u32 pool_hint;		/* where the next search begins */
 
 	/* uniques of background requests that wait to be moved in */
 	struct mutex moving;	/* one thread moves at a time */
@@ -131,6 +138,7 @@ struct rfuse_channel {
 	struct rfuse_server __rcu *server;
 	struct eventfd_ctx *eventfd;
 	u32 next_other;			/* round robin of balancing */
+	u64 wakeup_ns;			/* poll.c: what a caller's wake-up takes */
 	bool online;			/* a CPU that submits here is online */
 
 	struct rfuse_counters counts;
@@ -155,6 +163,7 @@ struct rfuse_conn {
 	struct rfuse_setup layout;	/* the answer to SETUP */
 	u32 features;
 	u32 spin_us;
+	bool spin_learns;		/* the daemon left spin_us to us */
 	u32 nchannels;
 	u32 pool_pages;			/* per channel */
 	unsigned long nr_pages;		/* of shared memory per channel */
@@ -204,6 +213,7 @@ static inline void rfuse_count(struct rfuse_channel *c, u64 *count)
 
 /* main.c */
 extern unsigned int rfuse_spin_us;
+extern unsigned int rfuse_spin_max_us;
 extern unsigned int rfuse_max_mib;
 extern unsigned int rfuse_ring_start;
 extern const struct file_operations rfuse_fops;
@@ -248,13 +258,15 @@ int rfuse_copy_out(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 
 /* submit.c */
 bool rfuse_submit(struct rfuse_conn *conn, struct fuse_req *req);
-void rfuse_publish(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
+bool rfuse_publish(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 		   enum rfuse_tag_kind kind, u32 state);
 
 /* poll.c */
-bool rfuse_may_poll(struct rfuse_channel *c);
-bool rfuse_poll(struct rfuse_channel *c, struct rfuse_slot *slot,
-		struct fuse_req *req);
+bool rfuse_server_here(struct rfuse_channel *c);
+bool rfuse_idles(struct rfuse_channel *c);
+enum rfuse_polled rfuse_poll(struct rfuse_channel *c, struct rfuse_slot *slot,
+			     struct fuse_req *req, bool woken);
+void rfuse_learn_wakeup(struct rfuse_channel *c, u64 woken_ns);
 bool rfuse_stuck(struct rfuse_channel *c);
 long rfuse_spin(struct rfuse_conn *conn, unsigned long us);
 long rfuse_serve(struct rfuse_conn *conn, u32 channel);
@@ -282,7 +294,7 @@ long rfuse_doorbell(struct rfuse_conn *conn, u32 channel);
 
 /* notify.c */
 bool rfuse_has_work(struct rfuse_channel *c);
-void rfuse_notify(struct rfuse_channel *c);
+bool rfuse_notify(struct rfuse_channel *c);
 void rfuse_notify_end(struct rfuse_conn *conn);
 long rfuse_eventfd(struct rfuse_conn *conn, struct rfuse_eventfd __user *arg);
 void rfuse_watch_abort(struct rfuse_conn *conn);

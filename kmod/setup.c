@@ -100,6 +100,7 @@ static struct super_block *rfuse_find_sb(struct fuse_conn *fc)
 static long rfuse_setup_locked(struct rfuse_conn *conn,
 			       struct rfuse_setup *wishes)
 {
+	bool learns = wishes->spin_us == RFUSE_SPIN_DEFAULT;
 	int err;
 
 	if (conn->ready)
@@ -115,6 +116,7 @@ static long rfuse_setup_locked(struct rfuse_conn *conn,
 	conn->layout = *wishes;
 	conn->features = wishes->features;
 	conn->spin_us = wishes->spin_us;
+	conn->spin_learns = learns;
 	err = rfuse_make_channels(conn);
 	if (err)
 		return err;

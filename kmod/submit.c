@@ -4,16 +4,21 @@
  * registration with fuse, publication; then the caller polls or sleeps, and
  * takes its reply out itself.
  */
+#include <linux/minmax.h>
 #include <linux/sched.h>
 
 #include "ring.h"
 #include "trace.h"
 
+/* So many channels are looked at for one whose server polls. */
+#define RFUSE_NEIGHBOURS	8
+
 /*
  * Makes a whole request visible. From here on a background request may be
  * ended, and its memory freed, by anyone; a synchronous one stays the caller's.
+ * True when the daemon slept and was woken.
  */
-void rfuse_publish(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
+bool rfuse_publish(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 		   enum rfuse_tag_kind kind, u32 state)
 {
 	struct rfuse_control *control = c->control;
@@ -32,7 +37,7 @@ void rfuse_publish(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 	smp_store_release(&control->pending_tail, ++c->pending_tail);
 	rfuse_event(c);
 	spin_unlock(&c->lock);
-	rfuse_notify(c);
+	return rfuse_notify(c);
 }
 
 /* Where abort finds it; false when the connection is being aborted. */
@@ -78,17 +83,21 @@ static int rfuse_tag_for(struct rfuse_channel *c,
  * at once: a reply, an abort, or nonsense in the state word, to be refused.
  */
 static bool rfuse_poll_then_wake(struct rfuse_channel *c, u32 tag,
-				 struct fuse_req *req)
+				 struct fuse_req *req, bool woken)
 {
 	struct rfuse_slot *slot = rfuse_slot(c, tag);
+	enum rfuse_polled polled = rfuse_poll(c, slot, req, woken);
 	bool sleeps;
 
-	if (rfuse_poll(c, slot, req)) {
+	if (polled == RFUSE_POLL_HIT) {
 		rfuse_count(c, &c->counts.spin_hits);
 		return true;
 	}
 	spin_lock(&c->lock);
-	c->counts.spin_misses++;
+	if (polled == RFUSE_POLL_MISS)
+		c->counts.spin_misses++;
+	else
+		c->counts.spin_skips++;
 	/* Pairs with the daemon's exchange: it finds WAKE, or we find DONE. */
 	sleeps = cmpxchg(&slot->state, RFUSE_STATE_QUEUED,
 			 RFUSE_STATE_QUEUED | RFUSE_STATE_WAKE) ==
@@ -96,6 +105,28 @@ static bool rfuse_poll_then_wake(struct rfuse_channel *c, u32 tag,
 	c->tags[tag].owed += sleeps;
 	spin_unlock(&c->lock);
 	return !sleeps;
+}
+
+/*
+ * The channel of this CPU; or, where its server needs this very CPU, that of a
+ * server on another one that has nothing to do but to poll: no switch then.
+ */
+static struct rfuse_channel *rfuse_channel_for(struct rfuse_conn *conn)
+{
+	struct rfuse_channel *own = rfuse_local_channel(conn), *c;
+	u32 others = min_t(u32, conn->nchannels - 1, RFUSE_NEIGHBOURS);
+	u32 i;
+
+	if (!rfuse_server_here(own))
+		return own;
+	for (i = 1; i <= others; i++) {
+		c = conn->channels[(own->index + i) % conn->nchannels];
+		if (c->node != own->node || !rfuse_idles(c))
+			continue;
+		rfuse_count(c, &c->counts.balanced_requests);
+		return c;
+	}
+	return own;
 }
 
 /*
@@ -107,12 +138,12 @@ bool rfuse_submit(struct rfuse_conn *conn, struct fuse_req *req)
 	u64 unique = req->in.h.unique;
 	struct rfuse_channel *c;
 	struct rfuse_shape shape;
-	bool polls;
+	bool woken;
 	int tag;
 
 	if (rfuse_bpf_answer(conn, req))
 		return true;
-	c = rfuse_local_channel(conn);
+	c = rfuse_channel_for(conn);
 	if (!rfuse_shape_of(conn, req->args, &shape))
 		return false;
 	tag = rfuse_tag_for(c, &shape, unique);
@@ -124,13 +155,8 @@ bool rfuse_submit(struct rfuse_conn *conn, struct fuse_req *req)
 		return false;
 	}
 
-	polls = rfuse_may_poll(c);
-	if (!polls)
-		rfuse_count(c, &c->counts.spin_skips);
-	rfuse_publish(c, tag, req, RFUSE_TAG_SYNC, polls ?
-		      RFUSE_STATE_QUEUED :
-		      RFUSE_STATE_QUEUED | RFUSE_STATE_WAKE);
-	if (polls && rfuse_poll_then_wake(c, tag, req))
+	woken = rfuse_publish(c, tag, req, RFUSE_TAG_SYNC, RFUSE_STATE_QUEUED);
+	if (rfuse_poll_then_wake(c, tag, req, woken))
 		rfuse_finish(c, tag, unique);
 	else
 		rfuse_sleep(c, tag, req);

@@ -5,19 +5,18 @@
  */
 #include "ring.h"
 
-/* Contiguous pages of the pool, next fit; -1 when there are none. */
+/*
+ * Contiguous pages of the pool, first fit, so that the same few are used again
+ * and stay in the caches; -1 when there are none.
+ */
 static int rfuse_pool_get(struct rfuse_channel *c, u32 count)
 {
 	u32 size = c->conn->pool_pages;
-	unsigned long at;
+	unsigned long at = bitmap_find_next_zero_area(c->pool, size, 0, count, 0);
 
-	at = bitmap_find_next_zero_area(c->pool, size, c->pool_hint, count, 0);
-	if (at >= size)
-		at = bitmap_find_next_zero_area(c->pool, size, 0, count, 0);
 	if (at >= size)
 		return -1;
 	bitmap_set(c->pool, at, count);
-	c->pool_hint = at + count;
 	return at;
 }
 
@@ -56,6 +55,7 @@ int rfuse_tag_get(struct rfuse_channel *c, const struct rfuse_shape *shape,
 	tag = &c->tags[index];
 	tag->kind = RFUSE_TAG_HELD;
 	tag->unique = unique;
+	tag->woken_ns = 0;
 	tag->payload_page = page;
 	tag->payload_pages = shape->payload_pages;
 	return index;

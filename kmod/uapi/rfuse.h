@@ -312,7 +312,8 @@ struct rfuse_eventfd {
  * @background_requests: those of them that are background
  * @slow_requests: requests given to the stock queue instead: too large, no tag,
  *	no payload, no reply wanted
- * @balanced_requests: background requests taken over from another CPU's channel
+ * @balanced_requests: requests of another CPU's channel, whose worker was stuck
+ *	or needed its caller's CPU
  * @spin_hits: synchronous requests answered while the caller polled
  * @spin_misses: synchronous requests whose caller polled and then slept
  * @spin_skips: synchronous requests whose caller slept at once

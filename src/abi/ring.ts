@@ -204,7 +204,7 @@ export const RfuseCounters = ringStruct(
     ring_requests: ["u64", "requests published on the pending ring"],
     background_requests: ["u64", "those of them that are background"],
     slow_requests: ["u64", "requests given to the stock queue instead: too large, no tag, no payload, no reply wanted"],
-    balanced_requests: ["u64", "background requests taken over from another CPU's channel"],
+    balanced_requests: ["u64", "requests of another CPU's channel, whose worker was stuck or needed its caller's CPU"],
     spin_hits: ["u64", "synchronous requests answered while the caller polled"],
     spin_misses: ["u64", "synchronous requests whose caller polled and then slept"],
     spin_skips: ["u64", "synchronous requests whose caller slept at once"],
