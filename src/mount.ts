@@ -155,7 +155,7 @@ async function start(
       handshake(
         fd,
         { ...loaded.wishes, ...options.wishes },
-        { methods: loaded.methods, overIoUring: planned.lane === "io_uring" },
+        { methods: loaded.methods, overIoUring: planned.lane === "io_uring", overRing: planned.lane === "ring" },
       ),
     );
     const plan = agreedPlan(planned, connection);

@@ -38,7 +38,7 @@ export interface InitWishes {
   readonly noOpendir?: boolean;
   /** Lookups and readdirs run in parallel in one directory. Default true. */
   readonly parallelDirops?: boolean;
-  /** Asynchronous direct I/O is sent in parallel. Default true. */
+  /** Asynchronous direct I/O is sent in parallel. Default true; false on lane ring, where callers poll for each request. */
   readonly asyncDirectIo?: boolean;
   /** Symlink targets are cached. Default false. */
   readonly cacheSymlinks?: boolean;

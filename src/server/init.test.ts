@@ -312,6 +312,20 @@ describe("inputSizes", () => {
   });
 });
 
+describe("negotiate: over the ring", () => {
+  const everything = { major: 7, minor: 45, maxReadahead: 131_072, flags: 0xffff_ffff, flags2: 0xffff_ffff };
+  const flagsOf = (wishes: InitWishes, overRing: boolean) => {
+    const made = negotiate(everything, wishes, { methods: new Set(), maxPagesLimit: 256, overRing });
+    return made.kind === "agreed" ? made.connection.flags : [];
+  };
+
+  it("leaves asynchronous direct I/O away, whose callers do not poll, unless the filesystem asks for it", () => {
+    expect(flagsOf({}, true)).not.toContain("ASYNC_DIO");
+    expect(flagsOf({ asyncDirectIo: true }, true)).toContain("ASYNC_DIO");
+    expect(flagsOf({}, false)).toContain("ASYNC_DIO");
+  });
+});
+
 describe("negotiate: over io_uring", () => {
   const everything = { major: 7, minor: 46, maxReadahead: 131_072, flags: 0xffff_ffff, flags2: 0xffff_ffff };
   const methods = new Set(["setlk"]);

@@ -26,6 +26,8 @@ export interface InitFacts {
   readonly maxPagesLimit: number;
   /** Whether the session is going to register io_uring queues. Default false. */
   readonly overIoUring?: boolean;
+  /** Whether the session is going to have rings of our module. Default false. */
+  readonly overRing?: boolean;
 }
 
 /** The session cannot be served; the mount is given up. */
@@ -52,7 +54,10 @@ export function parseOffer(bytes: Uint8Array): KernelOffer {
   };
 }
 
-type Rule = readonly [flag: InitFlag, wanted: (wishes: InitWishes, methods: ReadonlySet<string>) => boolean];
+type Rule = readonly [
+  flag: InitFlag,
+  wanted: (wishes: InitWishes, methods: ReadonlySet<string>, overRing: boolean) => boolean,
+];
 
 /** When each flag is asked for. A flag without a rule never is: splice, DAX, submounts, security contexts, idmap. */
 const RULES: readonly Rule[] = [
@@ -74,7 +79,8 @@ const RULES: readonly Rule[] = [
   ["EXPLICIT_INVAL_DATA", (wishes) => wishes.invalidateData === "explicit"],
   ["DO_READDIRPLUS", (wishes, methods) => methods.has("readdirplus") && wishes.readdirplus !== "never"],
   ["READDIRPLUS_AUTO", (wishes, methods) => methods.has("readdirplus") && (wishes.readdirplus ?? "auto") === "auto"],
-  ["ASYNC_DIO", (wishes) => wishes.asyncDirectIo ?? true],
+  // Asynchronous, also read(2) is a background request, whose caller sleeps; a ring's caller had better poll.
+  ["ASYNC_DIO", (wishes, _, overRing) => wishes.asyncDirectIo ?? !overRing],
   ["WRITEBACK_CACHE", (wishes) => wishes.writebackCache ?? false],
   ["NO_OPEN_SUPPORT", (wishes, methods) => (wishes.noOpen ?? false) && !methods.has("open")],
   ["NO_OPENDIR_SUPPORT", (wishes, methods) => (wishes.noOpendir ?? false) && !methods.has("opendir")],
@@ -113,9 +119,8 @@ export function negotiate(offer: KernelOffer, wishes: InitWishes, facts: InitFac
     );
   }
   const offered = new Set(flagNames(offer.flags, offer.flags2));
-  const flags = RULES.filter(([flag, wanted]) => offered.has(flag) && wanted(wishes, facts.methods)).map(
-    ([flag]): InitFlag => flag,
-  );
+  const wanted = RULES.filter(([, wants]) => wants(wishes, facts.methods, facts.overRing ?? false));
+  const flags = wanted.map(([flag]): InitFlag => flag).filter((flag) => offered.has(flag));
   if (facts.overIoUring && offered.has("OVER_IO_URING")) overIoUring(flags, offered);
   const pagesLimit = flags.includes("MAX_PAGES") ? facts.maxPagesLimit : PAGES.DEFAULT;
   const maxPages = Math.min(pagesLimit, Math.ceil((wishes.maxWrite ?? 2 ** 20) / PAGE_SIZE));
