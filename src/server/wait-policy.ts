@@ -6,21 +6,22 @@
 
 import { COUNT, count, type StatisticsRow } from "./statistics.ts";
 
-/** Longest learned spin. Two wake-ups of a halted virtual CPU take 50 to 60 us, on hardware 5 to 10. */
-export const AUTO_MAX_NS = 100_000;
+/** Longest learned spin. Two wake-ups take 5 to 10 us on hardware, 50 to 60 of a halted virtual CPU, 500 of an emulated one. */
+const AUTO_MAX_NS = 1_000_000;
 const AUTO_MIN_NS = 5_000;
 /** A first guess, until gaps between requests have been seen. */
 const FIRST_GAP_NS = 40_000;
 /** Sleeps longer than this are idle time: they say nothing about traffic. */
-const IDLE_NS = 300_000;
+const IDLE_NS = 2_000_000;
 /** A look that took longer than this: the thread was taken off its CPU, which somebody else needs. */
-const PREEMPTED_NS = 20_000;
+const PREEMPTED_NS = 50_000;
 /** A miss weighs as much as so many hits, and so does a spin during which the thread was taken off. */
 const MISS_WEIGHT = 4;
 const PREEMPTED_WEIGHT = 8;
 const GIVE_UP = 16;
+/** Sleeps between two trials; the longest bounds what trials in vain cost to a third of a percent. */
 const REST_MIN = 256;
-const REST_MAX = 65_536;
+const REST_MAX = 2048;
 /** Hits in a row after which an earlier rest counts no longer. */
 const TRUSTED = 1024;
 /** Longest time that CPUs are kept awake while the thread waits in its event loop. */
@@ -109,6 +110,7 @@ function createFixed(budgetNs: number, statistics: StatisticsRow, keepAwake: (aw
 
 function createAdaptive(statistics: StatisticsRow): WaitPolicy {
   let gapNs = FIRST_GAP_NS; // moving average of the time from a look to the next request
+  let sleptNs = FIRST_GAP_NS; // the same of busy sleeps, in which somebody had to be woken as well
   let weight = 0; // of recent misses
   let rest = 0; // busy sleeps to go before the next trial
   let nextRest = REST_MIN;
@@ -131,7 +133,6 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
     weight = 0;
     rest = nextRest;
     nextRest = Math.min(nextRest * 2, REST_MAX);
-    gapNs = FIRST_GAP_NS;
   }
 
   return {
@@ -164,7 +165,11 @@ function createAdaptive(statistics: StatisticsRow): WaitPolicy {
       if (rest === 0) return sleep();
       const began = Bun.nanoseconds();
       sleep();
-      if (Bun.nanoseconds() - began < IDLE_NS) rest--;
+      const took = Bun.nanoseconds() - began;
+      if (took >= IDLE_NS) return;
+      sleptNs += (took - sleptNs) / 16;
+      // A trial looks a little longer than a sleep takes: the first request may come from a caller that has to be woken.
+      if (--rest === 0) gapNs = sleptNs / 2;
     },
     leave: nothing,
     end: nothing,
