@@ -370,6 +370,14 @@ struct fuzz {
 	volatile bool *end;
 };
 
+/* An address at which nothing is: the kernel would else write over this program's own heap. Half of them are its own. */
+static unsigned long nowhere(unsigned int *seed)
+{
+	static const unsigned long BASES[] = { 0x400000000000ul, 0xffff880000000000ul };
+
+	return BASES[rand_r(seed) % 2] + (unsigned long)rand_r(seed);
+}
+
 static void *fuzz_calls(void *argument)
 {
 	static const unsigned long CALLS[] = {
@@ -401,7 +409,7 @@ static void *fuzz_calls(void *argument)
 			data.bpf = (struct rfuse_bpf){ .opcode = rand_r(&f->seed) % RFUSE_BPF_OPCODES,
 						       .fd = rand_r(&f->seed) % 2 ? f->program : -1 };
 		argument = rand_r(&f->seed) % 8 ? (unsigned long)&data :
-			   rand_r(&f->seed) % 2 ? (unsigned long)f->fuse_fd : (unsigned long)rand_r(&f->seed);
+			   rand_r(&f->seed) % 2 ? (unsigned long)f->fuse_fd : nowhere(&f->seed);
 		if (call == RFUSE_IOC_DOORBELL || call == RFUSE_IOC_SERVE)
 			argument = rand_r(&f->seed) % 6;
 		if (call == RFUSE_IOC_ATTACH)
