@@ -31,6 +31,7 @@ enum rfuse_server_state {
 	RFUSE_SERVER_UNKNOWN,
 	RFUSE_SERVER_RUNS,
 	RFUSE_SERVER_OFF,	/* has no CPU */
+	RFUSE_SERVER_ASLEEP,	/* needs none */
 	RFUSE_SERVER_HERE,	/* needs the CPU that we would poll on */
 };
 
@@ -46,6 +47,8 @@ static enum rfuse_server_state rfuse_server_state(struct rfuse_channel *c)
 			state = RFUSE_SERVER_HERE;
 		else if (owner_on_cpu(server->task))
 			state = RFUSE_SERVER_RUNS;
+		else if (READ_ONCE(server->task->__state) != TASK_RUNNING)
+			state = RFUSE_SERVER_ASLEEP;
 		else
 			state = RFUSE_SERVER_OFF;
 	}
@@ -59,15 +62,15 @@ bool rfuse_server_here(struct rfuse_channel *c)
 	return rfuse_server_state(c) == RFUSE_SERVER_HERE;
 }
 
-/*
- * Whether the channel's server has a CPU of its own and no request. Callers of
- * another channel may then use this one, if callers poll at all. A hint.
- */
-bool rfuse_idles(struct rfuse_channel *c)
+/* Of a channel without requests: whether its server looks for them elsewhere. */
+bool rfuse_server_polls(struct rfuse_channel *c)
 {
-	return READ_ONCE(c->conn->spin_us) &&
-	       READ_ONCE(c->free_count) == c->conn->layout.depth &&
-	       rfuse_server_state(c) == RFUSE_SERVER_RUNS;
+	return rfuse_server_state(c) == RFUSE_SERVER_RUNS;
+}
+
+bool rfuse_server_sleeps(struct rfuse_channel *c)
+{
+	return rfuse_server_state(c) == RFUSE_SERVER_ASLEEP;
 }
 
 /* A sleeping caller runs again: what waking it took, unless it queued. */
@@ -123,6 +126,7 @@ enum rfuse_polled rfuse_poll(struct rfuse_channel *c, struct rfuse_slot *slot,
 			case RFUSE_SERVER_HERE:
 				return RFUSE_POLL_MISS;
 			case RFUSE_SERVER_OFF:
+			case RFUSE_SERVER_ASLEEP:
 				if (spent > RFUSE_GRACE_NS &&
 				    !rfuse_worth(c, spent, grace_wakeups))
 					return RFUSE_POLL_MISS;

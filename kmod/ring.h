@@ -139,6 +139,9 @@ struct rfuse_channel {
 	struct eventfd_ctx *eventfd;
 	u32 next_other;			/* round robin of balancing */
 	u64 wakeup_ns;			/* poll.c: what a caller's wake-up takes */
+	u64 asked_ns;			/* neighbour.c: last request of its CPUs */
+	u64 alone_until;
+	u64 alone_ns;
 	bool online;			/* a CPU that submits here is online */
 
 	struct rfuse_counters counts;
@@ -261,9 +264,15 @@ bool rfuse_submit(struct rfuse_conn *conn, struct fuse_req *req);
 bool rfuse_publish(struct rfuse_channel *c, u32 tag, struct fuse_req *req,
 		   enum rfuse_tag_kind kind, u32 state);
 
+/* neighbour.c */
+struct rfuse_channel *rfuse_channel_for(struct rfuse_conn *conn,
+					struct rfuse_channel **own);
+void rfuse_neighbour_told(struct rfuse_channel *own, bool hit);
+
 /* poll.c */
 bool rfuse_server_here(struct rfuse_channel *c);
-bool rfuse_idles(struct rfuse_channel *c);
+bool rfuse_server_polls(struct rfuse_channel *c);
+bool rfuse_server_sleeps(struct rfuse_channel *c);
 enum rfuse_polled rfuse_poll(struct rfuse_channel *c, struct rfuse_slot *slot,
 			     struct fuse_req *req, bool woken);
 void rfuse_learn_wakeup(struct rfuse_channel *c, u64 woken_ns);

@@ -4,14 +4,10 @@
  * registration with fuse, publication; then the caller polls or sleeps, and
  * takes its reply out itself.
  */
-#include <linux/minmax.h>
 #include <linux/sched.h>
 
 #include "ring.h"
 #include "trace.h"
-
-/* So many channels are looked at for one whose server polls. */
-#define RFUSE_NEIGHBOURS	8
 
 /*
  * Makes a whole request visible. From here on a background request may be
@@ -108,42 +104,20 @@ static bool rfuse_poll_then_wake(struct rfuse_channel *c, u32 tag,
 }
 
 /*
- * The channel of this CPU; or, where its server needs this very CPU, that of a
- * server on another one that has nothing to do but to poll: no switch then.
- */
-static struct rfuse_channel *rfuse_channel_for(struct rfuse_conn *conn)
-{
-	struct rfuse_channel *own = rfuse_local_channel(conn), *c;
-	u32 others = min_t(u32, conn->nchannels - 1, RFUSE_NEIGHBOURS);
-	u32 i;
-
-	if (!rfuse_server_here(own))
-		return own;
-	for (i = 1; i <= others; i++) {
-		c = conn->channels[(own->index + i) % conn->nchannels];
-		if (c->node != own->node || !rfuse_idles(c))
-			continue;
-		rfuse_count(c, &c->counts.balanced_requests);
-		return c;
-	}
-	return own;
-}
-
-/*
  * True when the request went through a channel. It is then finished, unless
  * fuse's abort or resend has taken it: request_wait_answer() sees to those.
  */
 bool rfuse_submit(struct rfuse_conn *conn, struct fuse_req *req)
 {
 	u64 unique = req->in.h.unique;
-	struct rfuse_channel *c;
+	struct rfuse_channel *c, *own;
 	struct rfuse_shape shape;
-	bool woken;
+	bool woken, done;
 	int tag;
 
 	if (rfuse_bpf_answer(conn, req))
 		return true;
-	c = rfuse_channel_for(conn);
+	c = rfuse_channel_for(conn, &own);
 	if (!rfuse_shape_of(conn, req->args, &shape))
 		return false;
 	tag = rfuse_tag_for(c, &shape, unique);
@@ -156,7 +130,10 @@ bool rfuse_submit(struct rfuse_conn *conn, struct fuse_req *req)
 	}
 
 	woken = rfuse_publish(c, tag, req, RFUSE_TAG_SYNC, RFUSE_STATE_QUEUED);
-	if (rfuse_poll_then_wake(c, tag, req, woken))
+	done = rfuse_poll_then_wake(c, tag, req, woken);
+	if (c != own)
+		rfuse_neighbour_told(own, done);
+	if (done)
 		rfuse_finish(c, tag, unique);
 	else
 		rfuse_sleep(c, tag, req);

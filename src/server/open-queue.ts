@@ -145,10 +145,10 @@ function keepAwakeBy(latencyFd: number): (awake: boolean) => void {
 }
 
 // A pinned worker with the queue of its own CPU has its callers there: looking for their requests would keep them from
-// making any.
+// making any. On the ring the module sends callers to a worker of another CPU, while that one is free.
 function waitPolicyOf(settings: QueueSettings, { lane }: Transport, statistics: StatisticsRow): WaitPolicy {
   const { spinUs, latencyFd, cpus, pin, sleepIn } = settings;
-  const shares = lane !== "dev" && pin >= 0 && cpus.includes(pin);
+  const shares = lane === "io_uring" && pin >= 0 && cpus.includes(pin);
   const thread = shares && spinUs === "auto" && sleepIn === "kernel" ? schedulingClass() : undefined;
   if (thread !== undefined) return createStandAside(thread, statistics);
   return createWaitPolicy(lane === "dev" ? devSpinUs(spinUs) : spinUs, statistics, keepAwakeBy(latencyFd));
