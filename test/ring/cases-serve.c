@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,6 +342,38 @@ static void one_channel(void)
 	stop(&m);
 }
 
+/* Some more stats; whether enough of all went to the other CPU's server, and were answered while their caller polled. */
+static bool neighbour_answered(void *argument)
+{
+	struct mounted *m = argument;
+
+	for (unsigned int i = 0; i < 100; i++)
+		check(stat_file(file_of(m, "hello")) == 0);
+	return counter(m, "balanced_requests") >= 100 && counter(m, "spin_hits") >= 100;
+}
+
+static int ask_from_cpu_0(void *argument)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		return errno;
+	return eventually(neighbour_answered, argument, DEADLINE_MS) ? 0 : 1;
+}
+
+/* The server of the caller's channel can only run where the caller does. */
+static void neighbour(void)
+{
+	struct mounted m = start("rfused", "threads=2", "pin=1", "poll_us=2000", NULL);
+
+	check(ended(child(ask_from_cpu_0, &m), 2 * DEADLINE_MS) == 0);
+	note("%llu of %llu requests by the other CPU's server", (unsigned long long)counter(&m, "balanced_requests"),
+	     (unsigned long long)counter(&m, "ring_requests"));
+	stop(&m);
+}
+
 /* Features that a daemon does not ask for stay on the slow lane. */
 static void without_features(void)
 {
@@ -368,6 +401,7 @@ const struct test_case SERVE_CASES[] = {
 	{ "SIGKILL: callers leave at once and tags come back", killed_callers },
 	{ "readahead, writeback, mmap: background requests", background },
 	{ "a pool of one readahead: no background request starves", starved_backlog },
+	{ "a caller on its server's CPU: another CPU's server answers", neighbour },
 	{ "no features asked for: everything still works", without_features },
 	{ 0 },
 };
