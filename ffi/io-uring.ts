@@ -21,6 +21,8 @@ export const SETUP = {
   SINGLE_ISSUER: 1 << 12,
   DEFER_TASKRUN: 1 << 13,
   NO_MMAP: 1 << 14,
+  /** No descriptor, but an index that only the calling thread knows: the ring ends with that thread. At most 16 for each. */
+  REGISTERED_FD_ONLY: 1 << 15,
   NO_SQARRAY: 1 << 16,
 } as const;
 
@@ -28,8 +30,8 @@ export const SETUP = {
 export const OP = { POLL_ADD: 6, URING_CMD: 46 } as const;
 /** `len` of POLL_ADD that keeps it armed. */
 export const POLL_ADD_MULTI = 1;
-/** Flag of `enter`: completions are made and waited for. */
-export const ENTER_GETEVENTS = 1;
+/** Flag of io_uring_enter: completions are made and waited for. */
+const ENTER_GETEVENTS = 1;
 
 const SqringOffsets = defineStruct("io_sqring_offsets", 40, {
   head: "u32",
@@ -96,7 +98,9 @@ export const SQ_FLAGS = { CQ_OVERFLOW: 2, TASKRUN: 4 } as const;
 
 /** A ring. `words` index: `sqTail` is ours, `cqTail` the kernel's, `cqHead` ours. */
 export interface Ring {
+  /** A descriptor, or an index of the calling thread when it was made so (REGISTERED_FD_ONLY). */
   readonly fd: number;
+  readonly registered: boolean;
   readonly arena: Arena;
   readonly sqMask: number;
   readonly cqMask: number;
@@ -123,7 +127,8 @@ export function createRingMemory(entries: number): Mapping {
 
 /**
  * Makes a ring of `entries` (a power of two) 128 byte submission entries and twice as many completion entries, in memory
- * from `createRingMemory`. Errors: `SyscallError` (EPERM: disabled by sysctl or seccomp; ENOSYS; EINVAL: the kernel is too old; ENOMEM).
+ * from `createRingMemory`. Errors: `SyscallError` (EPERM: disabled by sysctl or seccomp; ENOSYS; EINVAL: the kernel is too old; ENOMEM;
+ * EBUSY: the thread has 16 of its own).
  */
 export function createRing(memory: SharedArrayBuffer, entries: number, flags: number): Ring {
   const sqeBytes = sqeBytesOf(entries);
@@ -141,6 +146,7 @@ export function createRing(memory: SharedArrayBuffer, entries: number, flags: nu
   const word = (offset: number): number => (sqeBytes + params.getUint32(offset, true)) >> 2;
   return {
     fd,
+    registered: (flags & SETUP.REGISTERED_FD_ONLY) !== 0,
     arena,
     sqMask: arena.words[word(at.sq_off + sq.ring_mask)] as number,
     cqMask: arena.words[word(at.cq_off + cq.ring_mask)] as number,
@@ -155,52 +161,40 @@ export function createRing(memory: SharedArrayBuffer, entries: number, flags: nu
 }
 
 const EFD_NONBLOCK_CLOEXEC = 0o2004000;
-const REGISTER_EVENTFD = 4;
-const UNREGISTER_EVENTFD = 5;
-
-/** A descriptor that polls readable once it was signalled, until it is read. Errors: `SyscallError` (EMFILE, ENFILE). */
-export const createEventFd = (): number => orThrow(checked(libc.eventfd(0, EFD_NONBLOCK_CLOEXEC)), "eventfd");
-
-/** The ring signals `eventFd` whenever something has been or can be completed; -1 ends that. Result 0 or -errno. */
-export function signalCompletions(ring: number, eventFd: number): number {
-  const fds = new Int32Array([eventFd]);
-  const [op, address, count] = eventFd < 0 ? [UNREGISTER_EVENTFD, 0, 0] : [REGISTER_EVENTFD, addressOf(fds), 1];
-  return checked(libc.syscall(SYS.register, ring, op, address, count, 0, 0));
-}
-
-const REGISTER_FILES = 2;
-const REGISTER_RING_FDS = 20;
+const REGISTER = { FILES: 2, EVENTFD: 4, NO_EVENTFD: 5, NO_RING_FDS: 21, USE_REGISTERED_RING: 1 << 31 } as const;
 const ENTER_REGISTERED_RING = 1 << 4;
 /** Flag of an entry (bits 8 to 15 of its first word): `fd` is an index into the registered files. */
 export const SQE_FIXED_FILE = 1 << 8;
 
+/** A descriptor that polls readable once it was signalled, until it is read. Errors: `SyscallError` (EMFILE, ENFILE). */
+export const createEventFd = (): number => orThrow(checked(libc.eventfd(0, EFD_NONBLOCK_CLOEXEC)), "eventfd");
+
+function register({ fd, registered }: Ring, what: number, address: number, count: number): number {
+  const op = registered ? what | REGISTER.USE_REGISTERED_RING : what;
+  return checked(libc.syscall(SYS.register, fd, op, address, count, 0, 0));
+}
+
+/** The ring signals `eventFd` whenever something has been or can be completed; -1 ends that. Result 0 or -errno. */
+export function signalCompletions(ring: Ring, eventFd: number): number {
+  if (eventFd < 0) return register(ring, REGISTER.NO_EVENTFD, 0, 0);
+  return register(ring, REGISTER.EVENTFD, addressOf(new Int32Array([eventFd])), 1);
+}
+
 /** Entries may name `fd` by index 0 from now on, which saves the kernel the look-up. Result 0 or -errno. */
-export function registerFile(ring: number, fd: number): number {
-  const fds = new Int32Array([fd]);
-  return checked(libc.syscall(SYS.register, ring, REGISTER_FILES, addressOf(fds), 1, 0, 0));
+export function registerFile(ring: Ring, fd: number): number {
+  return register(ring, REGISTER.FILES, addressOf(new Int32Array([fd])), 1);
 }
 
-/**
- * How the calling thread enters a ring: by descriptor, or by an index that the kernel finds faster, which only this
- * thread can use. `fd` and `flags` go to `enter`.
- */
-export interface Entrance {
-  readonly fd: number;
-  readonly flags: number;
-}
-
-/** Registers a ring for the calling thread, or falls back to its descriptor (before Linux 5.18). */
-export function registerRing(ring: number): Entrance {
-  const update = new DataView(new ArrayBuffer(16)); // struct io_uring_rsrc_update: offset, resv, data
-  update.setInt32(0, -1, true);
-  update.setBigUint64(8, BigInt(ring), true);
-  const done = checked(libc.syscall(SYS.register, ring, REGISTER_RING_FDS, addressOf(update), 1, 0, 0));
-  return done === 1
-    ? { fd: update.getInt32(0, true), flags: ENTER_GETEVENTS | ENTER_REGISTERED_RING }
-    : { fd: ring, flags: ENTER_GETEVENTS };
+/** Lets go of a ring; what is underway ends with ECANCELED. Only the thread that made it. */
+export function closeRing(ring: Ring): void {
+  if (!ring.registered) return void libc.close(ring.fd);
+  const update = new Uint32Array(4); // struct io_uring_rsrc_update: offset, resv, data
+  update[0] = ring.fd;
+  register(ring, REGISTER.NO_RING_FDS, addressOf(update), 1);
 }
 
 /** io_uring_enter(2): submits, and waits for `minComplete` completions. Result: entries submitted, or -errno. Hot. */
-export function enter({ fd, flags }: Entrance, toSubmit: number, minComplete: number): number {
+export function enter({ fd, registered }: Ring, toSubmit: number, minComplete: number): number {
+  const flags = registered ? ENTER_GETEVENTS | ENTER_REGISTERED_RING : ENTER_GETEVENTS;
   return checked(libc.syscall(SYS.enter, fd, toSubmit, minComplete, flags, 0, 0));
 }

@@ -1,21 +1,12 @@
 // Owns: what a turn through io_uring costs when nothing is done: one entry submitted and completed, and a batch of 16.
 
-import {
-  createRing,
-  createRingMemory,
-  ENTER_GETEVENTS,
-  type Entrance,
-  enter,
-  IoUringSqe,
-  type Ring,
-  SETUP,
-} from "../../ffi/io-uring.ts";
+import { createRing, createRingMemory, enter, IoUringSqe, type Ring, SETUP } from "../../ffi/io-uring.ts";
 import { type MicroTask, repeat } from "./task.ts";
 
 const ENTRIES = 16;
 const OP_NOP = 0;
 
-function submitNops(ring: Ring, entrance: Entrance, count: number): void {
+function submitNops(ring: Ring, count: number): void {
   const { words, view } = ring.arena;
   let tail = words[ring.sqTail] as number;
   for (let index = 0; index < count; index++) {
@@ -23,7 +14,7 @@ function submitNops(ring: Ring, entrance: Entrance, count: number): void {
     tail = (tail + 1) | 0;
   }
   Atomics.store(words, ring.sqTail, tail);
-  const submitted = enter(entrance, count, count);
+  const submitted = enter(ring, count, count);
   if (submitted !== count) throw new Error(`io_uring_enter: ${submitted}`);
   Atomics.store(words, ring.cqHead, Atomics.load(words, ring.kCqTail));
 }
@@ -34,13 +25,12 @@ export function ioUringTasks(): MicroTask[] {
   try {
     return Object.entries(kinds).flatMap(([name, flags]) => {
       const ring = createRing(createRingMemory(ENTRIES).buffer, ENTRIES, flags);
-      const entrance = { fd: ring.fd, flags: ENTER_GETEVENTS };
       return [
-        repeat(`io_uring: one nop${name}`, 100, () => submitNops(ring, entrance, 1)),
+        repeat(`io_uring: one nop${name}`, 100, () => submitNops(ring, 1)),
         {
           name: `io_uring: nop in a batch of 16${name}`,
           batch: ENTRIES,
-          run: () => submitNops(ring, entrance, ENTRIES),
+          run: () => submitNops(ring, ENTRIES),
         },
       ];
     });

@@ -4,16 +4,7 @@
 
 import { ERRNO, SyscallError } from "../../ffi/errno.ts";
 import { POLL } from "../../ffi/file.ts";
-import {
-  enter,
-  IoUringSqe,
-  OP,
-  POLL_ADD_MULTI,
-  type Ring,
-  registerFile,
-  registerRing,
-  SQE_FIXED_FILE,
-} from "../../ffi/io-uring.ts";
+import { enter, IoUringSqe, OP, POLL_ADD_MULTI, type Ring, registerFile, SQE_FIXED_FILE } from "../../ffi/io-uring.ts";
 import { createArena } from "../../ffi/memory.ts";
 import { URING_CMD } from "../abi/fuse-constants.ts";
 import { FuseUringCmdReqBufpool, FuseUringEntInOut, FuseUringReqHeader } from "../abi/fuse-structs.ts";
@@ -58,8 +49,7 @@ export function createCommands(
   const iovecs = createArena(requests.length * 32);
   new BigUint64Array(iovecs.buffer).set(describeTags(requests, pooled));
   const queues = Int32Array.from(requests, ({ tag }) => cpus[Math.floor(tag / depth)] as number);
-  const entrance = registerRing(ring.fd);
-  const registered = registerFile(ring.fd, fd) === 0;
+  const registered = registerFile(ring, fd) === 0;
   const file = registered ? 0 : fd;
   const URING = OP.URING_CMD | (registered ? SQE_FIXED_FILE : 0);
   const POLL_DEVICE = OP.POLL_ADD | (registered ? SQE_FIXED_FILE : 0);
@@ -103,7 +93,7 @@ export function createCommands(
   // hot; EBUSY: completions wait to be taken
   function send(minComplete: number): void {
     Atomics.store(words, ring.sqTail, tail);
-    const result = enter(entrance, toSubmit, minComplete);
+    const result = enter(ring, toSubmit, minComplete);
     if (result >= 0) toSubmit -= result;
     else if (result !== -ERRNO.EINTR && result !== -ERRNO.EBUSY && result !== -ERRNO.EAGAIN) {
       throw new SyscallError("io_uring_enter", -result);

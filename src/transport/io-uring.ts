@@ -8,6 +8,7 @@ import { ERRNO, SyscallError } from "../../ffi/errno.ts";
 import { close, POLL, read, write } from "../../ffi/file.ts";
 import {
   CQE_F_MORE,
+  closeRing,
   createEventFd,
   createRing,
   createRingMemory,
@@ -57,7 +58,7 @@ function signalFor(ring: Ring): number {
   try {
     return createEventFd();
   } catch (thrown) {
-    close(ring.fd);
+    closeRing(ring);
     throw thrown;
   }
 }
@@ -68,7 +69,10 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   const count = cpus.length * depth;
   const requests = createTags(count, options.maxPayload);
   // TASKRUN_FLAG: with DEFER_TASKRUN a completion is made when this thread enters; the flag says that it should.
-  const flags = SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN | SETUP.TASKRUN_FLAG;
+  // REGISTERED_FD_ONLY: the ring ends with this thread, not with the process: a request that it was about to take would
+  // never end otherwise, were it made by another thread of a process that is killed, which could then not end either.
+  const flags =
+    SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN | SETUP.TASKRUN_FLAG | SETUP.REGISTERED_FD_ONLY;
   const ring: Ring = createRing(options.memory, entriesFor(cpus.length, depth), flags);
   const { words } = ring.arena;
   const commands = createCommands(ring, fd, requests, cpus, depth, pooled);
@@ -181,12 +185,12 @@ export function openUringTransport(options: UringTransportOptions): Transport {
   }
 
   // A doorbell thread that sits in poll(2) on the eventfd is not woken by its being closed.
-  function closeRing(): void {
+  function end(): void {
     drain.words[0] = 1;
     drain.words[1] = 0;
     write(signal, drain.address, 8);
     close(signal);
-    close(ring.fd);
+    closeRing(ring);
   }
 
   // Making a queue and giving it its pool both end at once.
@@ -207,13 +211,13 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     commands.watchDevice(dev !== undefined);
     commands.enter(0);
   } catch (thrown) {
-    closeRing();
+    end();
     throw thrown;
   }
   return {
     lane: "io_uring",
     watched: signal,
-    opened: [ring.fd, signal],
+    opened: [signal],
     request: (tag) => (tag < count ? (requests[tag] as Request) : (dev as Transport).request(tag)),
     next,
     ready,
@@ -224,12 +228,12 @@ export function openUringTransport(options: UringTransportOptions): Transport {
     reply,
     release,
     setBlocking(value) {
-      if (value !== blocking) signalCompletions(ring.fd, value ? -1 : signal);
+      if (value !== blocking) signalCompletions(ring, value ? -1 : signal);
       blocking = value;
     },
     close() {
       dev?.close();
-      closeRing();
+      end();
     },
   };
 }

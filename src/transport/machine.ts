@@ -4,7 +4,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { SyscallError } from "../../ffi/errno.ts";
 import { AT_FDCWD, close, O, openat } from "../../ffi/file.ts";
-import { createRing, createRingMemory, SETUP } from "../../ffi/io-uring.ts";
+import { closeRing, createRing, createRingMemory, SETUP } from "../../ffi/io-uring.ts";
 import { addressOf, cString } from "../../ffi/memory.ts";
 
 export interface Machine {
@@ -46,7 +46,8 @@ export const THIS_MACHINE: Machine = {
     const memory = createRingMemory(PROBED_ENTRIES);
     try {
       const flags = SETUP.SUBMIT_ALL | SETUP.SINGLE_ISSUER | SETUP.DEFER_TASKRUN;
-      return close(createRing(memory.buffer, PROBED_ENTRIES, flags).fd);
+      closeRing(createRing(memory.buffer, PROBED_ENTRIES, flags));
+      return 0;
     } catch (thrown) {
       if (thrown instanceof SyscallError) return thrown.errno;
       throw thrown;
