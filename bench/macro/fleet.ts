@@ -44,7 +44,7 @@ async function startOne({ peer, cpu }: Berth, source: string, folder: string): P
   await mkdir(mountpoint);
   const running = await peer.start(source, mountpoint, { cpu });
   try {
-    if (peer.uring && running.pid !== undefined) await refuseFallback(running.pid);
+    if (peer.uring && !peer.strict && running.pid !== undefined) await refuseFallback(running.pid);
   } catch (error) {
     await running.stop();
     throw error;

@@ -21,6 +21,8 @@ export type Peer = {
   about: string;
   /** Its server registers FUSE-over-io_uring, so that the kernel's switch must be on while it starts. */
   uring: boolean;
+  /** Its server ends when it does not get what it was asked for. */
+  strict: boolean;
   /** Its server splices through pipes that are larger than the kernel's limit. */
   largePipes: boolean;
   /** Its server runs in a JavaScript engine, which compiles for a while whatever it is asked to do. */

@@ -51,6 +51,7 @@ const run = promisify(execFile);
 function ours(name: string, about: string, choose: Choose, kind: Kind = "passthrough"): Peer {
   return serverPeer(name, about, rfuse(kind, choose), {
     uring: choose(1).lane === "io_uring",
+    strict: true,
     compiles: true,
     counts: true,
   });

@@ -17,6 +17,7 @@ const run = promisify(execFile);
 /** What is special about a server; `counts`: at SIGUSR2 it says how many requests it has served. */
 export type Traits = {
   uring?: boolean;
+  strict?: boolean;
   largePipes?: boolean;
   compiles?: boolean;
   counts?: boolean;
@@ -27,12 +28,13 @@ export function serverPeer(
   name: string,
   about: string,
   command: Command,
-  { uring = false, largePipes = false, compiles = false, counts = false }: Traits = {},
+  { uring = false, strict = false, largePipes = false, compiles = false, counts = false }: Traits = {},
 ): Peer {
   return {
     name,
     about,
     uring,
+    strict,
     largePipes,
     compiles,
     start: async (source, mountpoint, place) =>

@@ -8,6 +8,7 @@ const raw: Peer = {
   name: "raw",
   about: "the source directory itself, no FUSE",
   uring: false,
+  strict: true,
   largePipes: false,
   start: async (source) => ({ pid: undefined, directory: source, stop: async () => {} }),
 };

@@ -12,7 +12,7 @@ const LONG_MS = 60_000;
 function ours(name: string, about: string, mountOptions: MountOptions, filesystemOptions: object, uring = false): Peer {
   const command = (source: string, mountpoint: string) =>
     Promise.resolve(serverCommand("passthrough", source, mountpoint, { ...mountOptions, filesystemOptions }));
-  return serverPeer(name, about, command, { uring });
+  return serverPeer(name, about, command, { uring, strict: true });
 }
 
 /** In the order of the report. */
@@ -21,6 +21,7 @@ export const REAL_PEERS: readonly Peer[] = [
     name: "raw",
     about: "the source directory itself, no FUSE",
     uring: false,
+    strict: true,
     largePipes: false,
     start: async (source) => ({ pid: undefined, directory: source, stop: async () => {} }),
   },
