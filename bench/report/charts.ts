@@ -9,8 +9,15 @@ export type Chart = { file: string; group: string; title: string; note: string; 
 const WIDTH = 560;
 const LEFT = 170;
 const BAR = 22;
+const RATIO_TICKS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
+const FINE_TICKS = [0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5];
+/** Ratio of the ends of an axis above which fine marks would be too close. */
+const FINE = 10;
+
 /** Where an axis of ratios has its marks. */
-export const RATIO_TICKS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100];
+export function ratioTicks([from, to]: readonly [number, number]): number[] {
+  return (to / from < FINE ? FINE_TICKS : RATIO_TICKS).filter((tick) => tick >= from && tick <= to);
+}
 /** Room for the label below an axis. */
 const BELOW = { marginBottom: 44 };
 const STACKED = ["stat", "open", "create", "rename", "readdir", "rread", "rwrite", "dread128k"];
@@ -34,6 +41,12 @@ export function legendOf(peers: readonly string[]): Legend {
 
 const FAMILIES: Legend = Object.entries(FAMILY_COLOURS);
 
+/** Marks, labels and grid of a logarithmic axis; Plot would leave out labels that are no powers of ten. */
+export function ratioAxis(ticks: readonly number[]): Plot.Markish[] {
+  const labels = { label: null, text: ticks.map(String) };
+  return [Plot.gridX(ticks, { strokeOpacity: 0.15 }), Plot.axisX(ticks, labels)];
+}
+
 /** One chart per scenario: bars from the baseline's 1, on a scale in which half and twice are equally far from it. */
 export function ratioBars(rows: readonly Row[], baseline: string): Chart[] {
   return scenariosOf(rows).flatMap((scenario) => {
@@ -46,16 +59,16 @@ export function ratioBars(rows: readonly Row[], baseline: string): Chart[] {
     const title = `${scenario}: operations per second relative to ${baseline}`;
     const fill = ({ peer }: { peer: string }) => FAMILY_COLOURS[familyOf(peer) as Family];
     const domain = [Math.min(0.8, least * 0.9), Math.max(1.25, most * 1.1)] as const;
-    const ticks = RATIO_TICKS.filter((tick) => tick >= domain[0] && tick <= domain[1]);
+    const ticks = ratioTicks(domain);
     const svg = drawSvg(title, {
       width: WIDTH,
       height: bars.length * BAR + 50,
       marginLeft: LEFT,
       marginRight: 56,
-      x: { type: "log", domain, ticks, label: null, tickFormat: "~g" },
+      x: { type: "log", domain, label: null, axis: null },
       y: { domain: bars.map(({ peer }) => peer), label: null },
       marks: [
-        Plot.gridX({ strokeOpacity: 0.15, ticks }),
+        ...ratioAxis(ticks),
         Plot.barX(bars, { y: "peer", x1: 1, x2: "median", fill, insetTop: 3, insetBottom: 3 }),
         Plot.ruleY(bars, { y: "peer", x1: "min", x2: "max", stroke: "currentColor", strokeWidth: 1.5 }),
         Plot.ruleX([1], { stroke: "currentColor" }),

@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import type { Row } from "../macro/report.ts";
 import type { Spread } from "../macro/statistics.ts";
-import { type Chart, legendOf, RATIO_TICKS } from "./charts.ts";
+import { type Chart, legendOf, ratioAxis, ratioTicks } from "./charts.ts";
 import { drawSvg, peerColours } from "./figure.ts";
 
 const WIDTH = 720;
@@ -23,7 +23,7 @@ export function overview(rows: readonly Row[], baseline: string): Chart[] {
   if (scenarios.length < 2 || peers.length === 0) return [];
   const least = Math.min(0.8, ...dots.map(({ min }) => min * 0.95));
   const most = Math.max(1.25, ...dots.map(({ max }) => max * 1.05));
-  const ticks = RATIO_TICKS.filter((tick) => tick >= least && tick <= most);
+  const ticks = ratioTicks([least, most]);
   const colours = peerColours(peers);
   const marks = peers.flatMap((peer, index) => {
     const own = dots.filter((dot) => dot.peer === peer);
@@ -46,9 +46,9 @@ export function overview(rows: readonly Row[], baseline: string): Chart[] {
     width: WIDTH,
     height: scenarios.length * (peers.length * STEP + GAP) + 50,
     marginLeft: LEFT,
-    x: { type: "log", domain: [least, most], ticks, label: null, tickFormat: "~g" },
+    x: { type: "log", domain: [least, most], label: null, axis: null },
     y: { domain: scenarios, label: null },
-    marks: [Plot.gridX({ strokeOpacity: 0.15, ticks }), Plot.ruleX([1], { stroke: "currentColor" }), ...marks],
+    marks: [...ratioAxis(ticks), Plot.ruleX([1], { stroke: "currentColor" }), ...marks],
   });
   const title = `Operations per second relative to ${baseline}`;
   const note = "Dots are medians over rounds, lines run from the smallest to the largest ratio; right of 1 is faster.";
