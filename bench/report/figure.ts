@@ -100,5 +100,5 @@ export function standaloneSvg({ title, legend, svg }: { title: string; legend: L
     return `<rect x="${x + 8}" y="${y + 4}" width="11" height="11" rx="2" fill="${colour}"/><text x="${x + 24}" y="${y + 14}">${text(name)}</text>`;
   });
   drawn?.setAttribute("y", String(above));
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + above}" viewBox="0 0 ${width} ${height + above}" role="img" font-size="12" fill="currentColor"><style>${STYLE}</style><text x="8" y="15" font-size="14" font-weight="600">${text(title)}</text>${swatches.join("")}${drawn?.outerHTML ?? ""}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + above}" viewBox="0 0 ${width} ${height + above}" role="img" font-size="12" fill="currentColor"><title>${text(title)}</title><style>${STYLE}</style><text x="8" y="15" font-size="14" font-weight="600">${text(title)}</text>${swatches.join("")}${drawn?.outerHTML ?? ""}</svg>\n`;
 }
