@@ -5,6 +5,7 @@ import { close } from "../ffi/file.ts";
 import { shown } from "./codec/shown.ts";
 import type { InitWishes } from "./fs/connection.ts";
 import type { Filesystem } from "./fs/filesystem.ts";
+import type { StartDoorbell } from "./server/doorbell.ts";
 import { methodNames } from "./server/methods.ts";
 import type { Notifications } from "./server/notifications.ts";
 import { type OpeningEvents, openQueue, type QueueEvents, type QueueSettings } from "./server/open-queue.ts";
@@ -13,6 +14,8 @@ import { within } from "./within.ts";
 
 /** Time for the queue to see the end of the connection and for its handlers to settle, when the mounting is given up. */
 const END_MS = 5000;
+/** Time for the thread to begin that tells the event loop of requests. */
+const DOORBELL_MS = 30_000;
 
 /** What a server tells the session besides the queues' events. */
 export interface ServerEvents extends QueueEvents {
@@ -53,7 +56,9 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
           opened = fds;
         },
       };
-      const queue = await openQueue(filesystem, settings as QueueSettings, opening, startDoorbell, notifications);
+      const doorbell = Promise.withResolvers<void>();
+      const start: StartDoorbell = (fd, board, index) => startDoorbell(fd, board, index, doorbell.resolve);
+      const queue = await openQueue(filesystem, settings as QueueSettings, opening, start, notifications);
       if (discarded) {
         // Given up during `init`: the session's descriptor is closed, and its number may be another's.
         for (const fd of opened) close(fd);
@@ -65,6 +70,8 @@ export function createLocalServer(filesystem: Filesystem, events: ServerEvents):
         .then(() => filesystem.destroy?.())
         .catch((thrown: unknown) => events.crashed(0, thrown instanceof Error ? thrown : new Error(shown(thrown))))
         .finally(() => ended.resolve());
+      // Bun starts a thread by a pool that the caller's own reads of the mount may fill, which wait for this thread.
+      await within(Promise.race([doorbell.promise, ended.promise]), DOORBELL_MS, "its doorbell did not begin");
     },
     ended: ended.promise,
     async discard() {

@@ -1,7 +1,7 @@
 // Owns: starting a thread of ours; the one place that knows its file.
 
 import { ERRNO } from "../ffi/errno.ts";
-import type { StartDoorbell } from "./server/doorbell.ts";
+import type { Board } from "./server/board.ts";
 import type { StartNotifier } from "./server/notifications.ts";
 import { lendFd, reclaim } from "./server/notifier-fds.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
@@ -18,10 +18,14 @@ export function startThread(message: ToWorker): Worker {
   return worker;
 }
 
-/** Starts the doorbell thread of a queue. */
-export const startDoorbell: StartDoorbell = (fd, board, queue) => {
-  startThread({ type: "doorbell", fd, board: board.buffer, queue });
-};
+/** Starts the doorbell thread of a queue; `begun` is called when it watches. */
+export function startDoorbell(fd: number, board: Board, queue: number, begun?: () => void): void {
+  const worker = startThread({ type: "doorbell", fd, board: board.buffer, queue });
+  if (begun === undefined) return;
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    if (data.type === "watching") begun();
+  };
+}
 
 /** Starts a thread that sends notifications. */
 export const startNotifier: StartNotifier = ({ fd, fds, asker }, done) => {

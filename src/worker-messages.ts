@@ -45,6 +45,8 @@ export type FromWorker =
   /** Descriptors of the queue, to be closed if the thread dies. */
   | { readonly type: "opened"; readonly fds: readonly number[] }
   | { readonly type: "serving" }
+  /** A doorbell thread has begun. */
+  | { readonly type: "watching" }
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly error: PlainError }
   | { readonly type: "fault"; readonly fault: Omit<RequestFault, "error">; readonly error: PlainError }

@@ -89,6 +89,7 @@ async function obey(message: ToWorker): Promise<void> {
     case "serve":
       return serve(message.settings);
     case "doorbell":
+      say({ type: "watching" });
       runDoorbell(message.fd, new Int32Array(message.board) as Board, message.queue);
       return process.exit(0);
     case "notifier":

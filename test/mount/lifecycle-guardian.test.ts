@@ -121,6 +121,15 @@ describe.each(FORMS)("guardian, %s form", (form) => {
   });
 });
 
+describe("own reads", () => {
+  it.each(FORMS)("%s form: as many as fill Bun's pool, at once after the mount, are answered", async (form) => {
+    await using daemon = await startMount({ form });
+    const texts = daemon.order<string[]>("readTogether", "hello", 16);
+    expect(await within("the reads", texts, 10_000)).toEqual(Array(16).fill("hello\n"));
+    await daemon.order("unmount");
+  });
+});
+
 describe("guardian", () => {
   it("leaves alone a foreign mount that was made later on the same path", async () => {
     await using daemon = await startMount({});
