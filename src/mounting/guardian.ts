@@ -13,14 +13,12 @@ import { escapeMountpoint } from "./mount-table.ts";
 // $1 mountpoint, $2 the same as in mountinfo, $3 filesystem type, $4... the unmount command.
 // Standard input: the device number, then "done"; or the end of the pipe at any time. It says "ready" once.
 // USR1: the thread that mounted has died. The pipe of a dying process stays open while one of its threads waits for a request
-// to its own mount, which nobody answers any more and no signal ends; so the connection is aborted. Nor does that signal come
-// where this is the thread that mounted, which closes a file of the mount as it dies: a process without memory is looked for.
+// to its own mount, which nobody answers any more and no signal ends; so the connection is aborted.
 // What lies on our mount may be another dead one, whose own guardian takes it away. Mounts of our device elsewhere (moved,
 // bound) go if they are dead: another filesystem may have the number by then.
 const SCRIPT = `
 trap '' INT TERM HUP
-trap : USR1 USR2
-trap 'kill -USR2 0' EXIT
+trap : USR1
 point=$1 escaped=$2 type=$3; shift 3
 look() {
   top= kind= here=
@@ -30,21 +28,10 @@ look() {
     if [ "$found" = "$device" ]; then here=yes; fi
   done < /proc/self/mountinfo
 }
-watch() {
-  dying=0
-  while sleep 3 && [ $dying -lt 2 ]; do
-    dying=$((dying + 1))
-    while read -r key _; do
-      if [ "$key" = VmSize: ]; then dying=0; fi
-    done < "/proc/$PPID/status"
-  done
-  kill -USR1 $$
-}
 look
 before=$top
 echo ready
 exec > /dev/null
-watch &
 read -r device
 [ "$device" = done ] && exit 0
 if [ -n "$device" ]; then
