@@ -97,9 +97,11 @@ async function placesOf({ device, mountpoint, lives }: Detachable): Promise<stri
   return [...own, ...others.filter((_, index) => dead[index])];
 }
 
+// One that is not mounted any more, since it went with another one, is left.
 async function detachAt(mount: Detachable, lazy: boolean, force: boolean, call: UnmountCall): Promise<void> {
   const shown = JSON.stringify(mount.mountpoint);
   if (topMountAt(mount.mountpoint)?.device !== mount.device) {
+    if (!isMounted(mount.device, mount.mountpoint)) return; // somebody has unmounted it since
     throw new MountError("UNMOUNT_BUSY", `another filesystem is mounted over ${shown}; unmount that first`);
   }
   const flags = UMOUNT.NOFOLLOW | (lazy ? UMOUNT.DETACH : 0) | (force ? UMOUNT.FORCE : 0);
@@ -121,7 +123,6 @@ export async function detach(mount: Detachable, options: UnmountOptions, call: U
   const force = options.force ?? false;
   if (force) abortConnection(mount.device);
   for (const mountpoint of places) {
-    if (!isMounted(mount.device, mountpoint)) continue; // it went with another one
     await detachAt({ ...mount, mountpoint }, force || (options.lazy ?? false), force, call);
   }
 }
