@@ -133,10 +133,17 @@ describe("spinUs auto", () => {
   it("a trial looks for longer than the sleeps before it took: its request's sender may have to be woken", () => {
     const wait = policy("auto");
     tire(wait);
-    rest(wait, 400, 2000);
-    const began = Bun.nanoseconds();
-    wait.spin(never);
-    expect(Bun.nanoseconds() - began).toBeGreaterThan(400_000);
+    // A spin ends early where the machine takes this thread off its CPU.
+    let longest = 0;
+    for (let trial = 0; trial < 10 && longest <= 400_000; trial++) {
+      rest(wait, 400, 4000);
+      while (wait.wants()) {
+        const began = Bun.nanoseconds();
+        wait.spin(never);
+        longest = Math.max(longest, Bun.nanoseconds() - began);
+      }
+    }
+    expect(longest).toBeGreaterThan(400_000);
   });
 
   it("does not take idle time for traffic", () => {
