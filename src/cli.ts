@@ -2,6 +2,7 @@
 // Owns: the command `rfuse`. Exit status: 0 fine, 1 filesystems cannot be mounted, 2 wrong usage.
 
 import { parseArgs } from "node:util";
+import { messageOf } from "./codec/shown.ts";
 import { diagnose, table } from "./doctor.ts";
 
 const HELP = `usage: rfuse doctor [--json]
@@ -34,6 +35,6 @@ function run(words: string[]): number {
 try {
   process.exitCode = run(process.argv.slice(2));
 } catch (thrown) {
-  process.stderr.write(`rfuse: ${thrown instanceof Error ? thrown.message : String(thrown)}\n${HELP}`);
+  process.stderr.write(`rfuse: ${messageOf(thrown)}\n${HELP}`);
   process.exitCode = 2;
 }

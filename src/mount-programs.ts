@@ -11,6 +11,7 @@ import { MetadataCache } from "./bpf/cache/metadata-cache.ts";
 import { type CachedOpcode, type OpenCache, openCache } from "./bpf/cache/open-cache.ts";
 import { BpfError } from "./bpf/errors.ts";
 import type { BpfProgram } from "./bpf/program.ts";
+import { messageOf } from "./codec/shown.ts";
 import type { Connection } from "./fs/connection.ts";
 import { resolveCacheOptions } from "./mounting/cache-options.ts";
 import type { ResolvedOptions } from "./mounting/options.ts";
@@ -143,7 +144,7 @@ export class MountPrograms implements MountBpf {
     } catch (thrown) {
       for (const opcode of cache?.programs.keys() ?? []) this.giveUp(opcode);
       cache?.close();
-      return thrown instanceof Error ? thrown.message : String(thrown);
+      return messageOf(thrown);
     }
   }
 

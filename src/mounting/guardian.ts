@@ -6,6 +6,7 @@
 
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { messageOf } from "../codec/shown.ts";
 import type { Attached } from "./attach.ts";
 import { MountError } from "./errors.ts";
 import { escapeMountpoint } from "./mount-table.ts";
@@ -75,10 +76,9 @@ export interface Guardian {
 const UNMOUNT = { mount: ["umount", "-f", "-l", "--"], fusermount: ["fusermount3", "-u", "-z", "--"] } as const;
 
 function notStarted(thrown: unknown): MountError {
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
   return new MountError(
     "MOUNT_REFUSED",
-    `the guardian cannot be started: ${why}; with { guardian: false } nothing unmounts when this process dies`,
+    `the guardian cannot be started: ${messageOf(thrown)}; with { guardian: false } nothing unmounts when this process dies`,
     { cause: thrown },
   );
 }

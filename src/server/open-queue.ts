@@ -5,6 +5,7 @@ import { limitCpuLatency, NO_LIMIT_US } from "../../ffi/cpu-latency.ts";
 import { PAGE_SIZE } from "../../ffi/memory.ts";
 import { schedulingClass } from "../../ffi/scheduler.ts";
 import { type CacheSettings, MetadataCache } from "../bpf/cache/metadata-cache.ts";
+import { messageOf } from "../codec/shown.ts";
 import { traceReply, traceRequest } from "../codec/trace.ts";
 import type { Connection } from "../fs/connection.ts";
 import type { Filesystem, SessionContext } from "../fs/filesystem.ts";
@@ -94,10 +95,9 @@ class LaneError extends Error {
   readonly code = LANE_FAILED;
 
   constructor(lane: string, cause: unknown) {
-    const why = cause instanceof Error ? cause.message : String(cause);
     const hint =
       (cause as { code?: unknown } | null)?.code === "ENOMEM" ? "; RLIMIT_MEMLOCK is too low for its rings" : "";
-    super(`${lane}: ${why}${hint}`, { cause });
+    super(`${lane}: ${messageOf(cause)}${hint}`, { cause });
   }
 }
 
